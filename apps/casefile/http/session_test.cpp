@@ -50,6 +50,7 @@ std::vector<Scenario> const scenarios = {
      {"POST /p hello world", "GET /a "},
      {},
      true},
+    {"ChunkedAndEmpty", post("Transfer-Encoding: chunked\r\n", "0\r\n\r\n") + get, {"POST /p ", "GET /a "}, {}, true},
     {"ChunkedInCapitals", post("TRANSFER-ENCODING: Chunked\r\n", "1\r\na\r\n0\r\n\r\n"), {"POST /p a"}, {}, true},
     {"Trailers",
      post("Transfer-Encoding: chunked\r\n", "1\r\na\r\n0\r\nHost: evil\r\nX: y\r\n\r\n") + get,
