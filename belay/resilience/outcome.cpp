@@ -4,13 +4,13 @@ namespace belay::resilience {
 
 namespace {
 
-std::string_view text_of(BreakerVerdict verdict) {
+std::string_view text_of(BreakerSignal verdict) {
   switch (verdict) {  // no default, here and below: the compiler reports a missing enumerator
-    case BreakerVerdict::success: return "success of the server";
-    case BreakerVerdict::failure: return "failure";
-    case BreakerVerdict::slow_failure: return "failure, as slow";
-    case BreakerVerdict::slow: return "slow mode only";
-    case BreakerVerdict::ignored: return "ignored";
+    case BreakerSignal::success: return "success of the server";
+    case BreakerSignal::failure: return "failure";
+    case BreakerSignal::slow_failure: return "failure, as slow";
+    case BreakerSignal::slow_answer: return "slow mode only";
+    case BreakerSignal::ignored: return "ignored";
   }
   return {};
 }

@@ -14,13 +14,13 @@ namespace belay::resilience {
 // What a failure means for everything that counts, repeats or reports failures. The table below exists once: breaker,
 // retry, pool, health monitor, HTTP status and metric label look it up, and docs/outcomes.md is rendered from it.
 
-/// What the circuit breaker is told about an attempt.
-enum class BreakerVerdict {
+/// What an attempt says about the server, to its circuit breaker.
+enum class BreakerSignal {
   success,       ///< the server answered, whatever it said: ends a row of failures
   failure,       ///< the server failed
   slow_failure,  ///< it failed by not answering in time: a failure, and slow where slowness is counted
-  slow,          ///< it answered too late: counts where slowness is counted, elsewhere not at all
-  ignored        ///< says nothing about the server: the permit goes back and no counter moves
+  slow_answer,   ///< it answered, but gave up first: slow where slowness is counted, no failure anywhere
+  ignored        ///< nothing: the permit goes back and no counter moves
 };
 
 /// On which condition the class lets a call be repeated. What the server may have done decides besides: may_resend().
@@ -86,7 +86,7 @@ struct Outcome {
   ErrorClass error_class;
   std::string_view title;   ///< for people: "timeout_local while queueing"
   std::string_view metric;  ///< the label `class` of metrics, unique in the table
-  BreakerVerdict breaker;
+  BreakerSignal breaker;
   RetryRule retry;
   ConnectionRule connection;
   GenerationRule generation;
@@ -109,37 +109,38 @@ inline constexpr HttpAnswer our_mistake{500, std::nullopt};
 /// The table. One row per error class, two for timeout_local: an operation that ended before a byte left us waited for
 /// one of our own queues and says nothing about the server.
 inline constexpr std::array<Outcome, 13> outcome_table{{
-    {ErrorClass::transport, "transport", "transport", BreakerVerdict::failure, RetryRule::by_send_state,
+    {ErrorClass::transport, "transport", "transport", BreakerSignal::failure, RetryRule::by_send_state,
      ConnectionRule::close, GenerationRule::close_if_tls_or_repeated, HealthSignal::failure, AlertRule::error_rate,
      detail::soon_again},
-    {ErrorClass::timeout_local, "timeout_local during the query", "timeout_local", BreakerVerdict::slow_failure,
+    {ErrorClass::timeout_local, "timeout_local during the query", "timeout_local", BreakerSignal::slow_failure,
      RetryRule::by_send_state, ConnectionRule::quarantine, GenerationRule::keep, HealthSignal::weak,
      AlertRule::error_rate, detail::too_late},
-    {ErrorClass::timeout_local, "timeout_local while queueing", "timeout_queue", BreakerVerdict::ignored,
+    {ErrorClass::timeout_local, "timeout_local while queueing", "timeout_queue", BreakerSignal::ignored,
      RetryRule::never, ConnectionRule::none_held, GenerationRule::none_held, HealthSignal::none, AlertRule::none,
      detail::too_late},
-    {ErrorClass::timeout_server, "timeout_server", "timeout_server", BreakerVerdict::slow, RetryRule::by_send_state,
-     ConnectionRule::keep, GenerationRule::keep, HealthSignal::none, AlertRule::none, detail::too_late},
-    {ErrorClass::overload, "overload", "overload", BreakerVerdict::failure, RetryRule::with_pushback,
+    {ErrorClass::timeout_server, "timeout_server", "timeout_server", BreakerSignal::slow_answer,
+     RetryRule::by_send_state, ConnectionRule::keep, GenerationRule::keep, HealthSignal::none, AlertRule::none,
+     detail::too_late},
+    {ErrorClass::overload, "overload", "overload", BreakerSignal::failure, RetryRule::with_pushback,
      ConnectionRule::close_if_opening, GenerationRule::keep, HealthSignal::failure, AlertRule::error_rate,
      detail::soon_again},
-    {ErrorClass::capacity, "capacity", "capacity", BreakerVerdict::ignored, RetryRule::if_asked,
+    {ErrorClass::capacity, "capacity", "capacity", BreakerSignal::ignored, RetryRule::if_asked,
      ConnectionRule::none_held, GenerationRule::none_held, HealthSignal::saturation, AlertRule::none,
      detail::soon_again},
-    {ErrorClass::auth, "auth", "auth", BreakerVerdict::ignored, RetryRule::after_credential_refresh,
+    {ErrorClass::auth, "auth", "auth", BreakerSignal::ignored, RetryRule::after_credential_refresh,
      ConnectionRule::close, GenerationRule::renew_credentials, HealthSignal::failure, AlertRule::error_rate,
      detail::soon_again},
-    {ErrorClass::role, "role", "role", BreakerVerdict::ignored, RetryRule::after_re_resolution, ConnectionRule::close,
+    {ErrorClass::role, "role", "role", BreakerSignal::ignored, RetryRule::after_re_resolution, ConnectionRule::close,
      GenerationRule::close, HealthSignal::failure, AlertRule::error_rate, detail::soon_again},
-    {ErrorClass::conflict, "conflict", "conflict", BreakerVerdict::ignored, RetryRule::replay, ConnectionRule::keep,
+    {ErrorClass::conflict, "conflict", "conflict", BreakerSignal::ignored, RetryRule::replay, ConnectionRule::keep,
      GenerationRule::keep, HealthSignal::none, AlertRule::none, detail::soon_again},
-    {ErrorClass::request, "request", "request", BreakerVerdict::success, RetryRule::never, ConnectionRule::keep,
+    {ErrorClass::request, "request", "request", BreakerSignal::success, RetryRule::never, ConnectionRule::keep,
      GenerationRule::keep, HealthSignal::none, AlertRule::none, detail::our_mistake},
-    {ErrorClass::cancelled, "cancelled", "cancelled", BreakerVerdict::ignored, RetryRule::never,
+    {ErrorClass::cancelled, "cancelled", "cancelled", BreakerSignal::ignored, RetryRule::never,
      ConnectionRule::quarantine, GenerationRule::keep, HealthSignal::none, AlertRule::none, detail::soon_again},
-    {ErrorClass::protocol, "protocol", "protocol", BreakerVerdict::failure, RetryRule::never, ConnectionRule::destroy,
+    {ErrorClass::protocol, "protocol", "protocol", BreakerSignal::failure, RetryRule::never, ConnectionRule::destroy,
      GenerationRule::keep, HealthSignal::failure, AlertRule::at_once, detail::our_mistake},
-    {ErrorClass::internal, "internal", "internal", BreakerVerdict::failure, RetryRule::never, ConnectionRule::keep,
+    {ErrorClass::internal, "internal", "internal", BreakerSignal::failure, RetryRule::never, ConnectionRule::keep,
      GenerationRule::keep, HealthSignal::failure, AlertRule::error_rate, detail::later_again, detail::our_mistake},
 }};
 

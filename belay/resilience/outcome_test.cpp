@@ -42,7 +42,7 @@ TEST(Outcome, GivesEveryRowItsOwnMetricLabel) {
 struct Expected {
   ErrorClass error_class;
   SendState send_state;
-  BreakerVerdict breaker;
+  BreakerSignal breaker;
   RetryRule retry;
   ConnectionRule connection;
   GenerationRule generation;
@@ -70,33 +70,33 @@ TEST_P(OutcomeRow, IsTheSpecifications) {
 INSTANTIATE_TEST_SUITE_P(
     Specification, OutcomeRow,
     testing::Values(
-        Expected{ErrorClass::transport, SendState::unknown, BreakerVerdict::failure, RetryRule::by_send_state,
+        Expected{ErrorClass::transport, SendState::unknown, BreakerSignal::failure, RetryRule::by_send_state,
                  ConnectionRule::close, GenerationRule::close_if_tls_or_repeated, HealthSignal::failure,
                  AlertRule::error_rate},
-        Expected{ErrorClass::timeout_local, SendState::unknown, BreakerVerdict::slow_failure, RetryRule::by_send_state,
+        Expected{ErrorClass::timeout_local, SendState::unknown, BreakerSignal::slow_failure, RetryRule::by_send_state,
                  ConnectionRule::quarantine, GenerationRule::keep, HealthSignal::weak, AlertRule::error_rate},
-        Expected{ErrorClass::timeout_local, SendState::never_sent, BreakerVerdict::ignored, RetryRule::never,
+        Expected{ErrorClass::timeout_local, SendState::never_sent, BreakerSignal::ignored, RetryRule::never,
                  ConnectionRule::none_held, GenerationRule::none_held, HealthSignal::none, AlertRule::none},
-        Expected{ErrorClass::timeout_server, SendState::refused, BreakerVerdict::slow, RetryRule::by_send_state,
+        Expected{ErrorClass::timeout_server, SendState::refused, BreakerSignal::slow_answer, RetryRule::by_send_state,
                  ConnectionRule::keep, GenerationRule::keep, HealthSignal::none, AlertRule::none},
-        Expected{ErrorClass::overload, SendState::refused, BreakerVerdict::failure, RetryRule::with_pushback,
+        Expected{ErrorClass::overload, SendState::refused, BreakerSignal::failure, RetryRule::with_pushback,
                  ConnectionRule::close_if_opening, GenerationRule::keep, HealthSignal::failure, AlertRule::error_rate},
-        Expected{ErrorClass::capacity, SendState::never_sent, BreakerVerdict::ignored, RetryRule::if_asked,
+        Expected{ErrorClass::capacity, SendState::never_sent, BreakerSignal::ignored, RetryRule::if_asked,
                  ConnectionRule::none_held, GenerationRule::none_held, HealthSignal::saturation, AlertRule::none},
-        Expected{ErrorClass::auth, SendState::refused, BreakerVerdict::ignored, RetryRule::after_credential_refresh,
+        Expected{ErrorClass::auth, SendState::refused, BreakerSignal::ignored, RetryRule::after_credential_refresh,
                  ConnectionRule::close, GenerationRule::renew_credentials, HealthSignal::failure,
                  AlertRule::error_rate},
-        Expected{ErrorClass::role, SendState::refused, BreakerVerdict::ignored, RetryRule::after_re_resolution,
+        Expected{ErrorClass::role, SendState::refused, BreakerSignal::ignored, RetryRule::after_re_resolution,
                  ConnectionRule::close, GenerationRule::close, HealthSignal::failure, AlertRule::error_rate},
-        Expected{ErrorClass::conflict, SendState::refused, BreakerVerdict::ignored, RetryRule::replay,
+        Expected{ErrorClass::conflict, SendState::refused, BreakerSignal::ignored, RetryRule::replay,
                  ConnectionRule::keep, GenerationRule::keep, HealthSignal::none, AlertRule::none},
-        Expected{ErrorClass::request, SendState::executed, BreakerVerdict::success, RetryRule::never,
+        Expected{ErrorClass::request, SendState::executed, BreakerSignal::success, RetryRule::never,
                  ConnectionRule::keep, GenerationRule::keep, HealthSignal::none, AlertRule::none},
-        Expected{ErrorClass::cancelled, SendState::unknown, BreakerVerdict::ignored, RetryRule::never,
+        Expected{ErrorClass::cancelled, SendState::unknown, BreakerSignal::ignored, RetryRule::never,
                  ConnectionRule::quarantine, GenerationRule::keep, HealthSignal::none, AlertRule::none},
-        Expected{ErrorClass::protocol, SendState::unknown, BreakerVerdict::failure, RetryRule::never,
+        Expected{ErrorClass::protocol, SendState::unknown, BreakerSignal::failure, RetryRule::never,
                  ConnectionRule::destroy, GenerationRule::keep, HealthSignal::failure, AlertRule::at_once},
-        Expected{ErrorClass::internal, SendState::executed, BreakerVerdict::failure, RetryRule::never,
+        Expected{ErrorClass::internal, SendState::executed, BreakerSignal::failure, RetryRule::never,
                  ConnectionRule::keep, GenerationRule::keep, HealthSignal::failure, AlertRule::error_rate}),
     [](auto const& row) { return std::string(outcome_of(row.param.error_class, row.param.send_state).metric); });
 

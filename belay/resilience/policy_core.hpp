@@ -130,7 +130,7 @@ class PolicyCall {
   [[nodiscard]] PolicyAction succeeded(time_point now) {
     if (state_ != State::attempt) return misplaced(now);
     note_deadline(now);
-    record(BreakerVerdict::success, now);
+    record(BreakerSignal::success, now);
     end(now);
     return {.kind = PolicyAction::Kind::finish};
   }
@@ -231,7 +231,7 @@ class PolicyCall {
     return {.kind = PolicyAction::Kind::wait_for_turn, .until = deadline_};
   }
 
-  void record(BreakerVerdict verdict, time_point now) {
+  void record(BreakerSignal verdict, time_point now) {
     parts_.breaker.record(std::move(*permit_), verdict, now);
     permit_.reset();
   }

@@ -61,7 +61,7 @@ struct ScriptedBreaker {
     if (opens_during_the_pause) open = true;
     return {.permit = Permit()};
   }
-  void record(Permit, BreakerVerdict verdict, time_point) {
+  void record(Permit, BreakerSignal verdict, time_point) {
     constexpr std::array names{"success", "failure", "slow failure", "slow", "ignored"};
     log.emplace_back(names[static_cast<std::size_t>(verdict)]);
   }

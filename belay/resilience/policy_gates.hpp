@@ -56,7 +56,7 @@ struct BreakerAnswer {
 
 template <class B>
 concept BreakerGate = requires(B& breaker, B const& seen, typename B::Permit permit, Deadline::time_point now,
-                               Deadline deadline, BreakerVerdict verdict) {
+                               Deadline deadline, BreakerSignal verdict) {
   { breaker.try_enter(now, deadline) } -> std::same_as<BreakerAnswer<typename B::Permit>>;
   /// How the attempt ended; every permit is recorded once.
   {breaker.record(std::move(permit), verdict, now)};
@@ -78,7 +78,7 @@ struct NoBulkhead {
 struct NoBreaker {
   struct Permit {};
   BreakerAnswer<Permit> try_enter(Deadline::time_point, Deadline) noexcept { return {.permit = Permit()}; }
-  void record(Permit, BreakerVerdict, Deadline::time_point) noexcept {}
+  void record(Permit, BreakerSignal, Deadline::time_point) noexcept {}
   bool is_open(Deadline::time_point) const noexcept { return false; }
 };
 

@@ -76,7 +76,7 @@ struct CountingBreaker {
     if (random.below(50) == 0) return {.retry_after = 1s};
     return ++permits, BreakerAnswer<Permit>{.permit = Permit()};
   }
-  void record(Permit, BreakerVerdict, time_point) { --permits; }
+  void record(Permit, BreakerSignal, time_point) { --permits; }
   bool is_open(time_point) const { return false; }
 };
 
