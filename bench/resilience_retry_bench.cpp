@@ -80,11 +80,12 @@ BENCHMARK(retry_decision);
 /// A token bucket of one word, standing in for the limiter where the cost of the pipeline is asked for.
 struct BucketLimiter {
   time_point theoretical = start;
-  LimiterAnswer reserve(time_point now, Deadline) noexcept {
+  struct Reservation {};
+  LimiterAnswer reserve(Reservation&, time_point now, Deadline) noexcept {
     theoretical = std::max(theoretical, now) + 1us;
     return {.at = theoretical - 1us};
   }
-  void give_back(time_point, time_point) noexcept {}
+  void give_back(Reservation&, time_point) noexcept {}
 };
 
 /// A breaker that is closed and counts failures in a row.
@@ -92,12 +93,14 @@ struct ClosedBreaker {
   struct Permit {
     unsigned epoch;
   };
+  struct Wait {};
   unsigned epoch = 1;
   int in_a_row = 0;
-  BreakerAnswer<Permit> try_enter(time_point, Deadline) noexcept { return {.permit = Permit{epoch}}; }
+  BreakerAnswer<Permit, Wait> try_enter(time_point, Deadline) noexcept { return {.permit = Permit{epoch}}; }
   void record(Permit permit, BreakerSignal verdict, time_point) noexcept {
     if (permit.epoch == epoch) in_a_row = verdict == BreakerSignal::success ? 0 : in_a_row + 1;
   }
+  void stop_waiting(Wait) noexcept {}
   bool is_open(time_point) const noexcept { return in_a_row >= 5; }
 };
 

@@ -46,11 +46,12 @@ struct PolicyParts {
 /// What whoever runs the call does next.
 struct PolicyAction {
   enum class Kind {
-    wait_until,     ///< sleep until `until`, then timer_fired()
-    wait_for_turn,  ///< until the bulkhead gives the turn, then turn_came(); at `until` timer_fired()
-    run_attempt,    ///< acquire, query, release by the deadline `until`, then succeeded() or failed()
-    finish,         ///< the last attempt's result is the call's
-    fail            ///< PolicyCall::failure() tells how
+    wait_until,        ///< sleep until `until`, then timer_fired()
+    wait_for_turn,     ///< until the bulkhead has news for this call, then turn_came(); at `until` timer_fired()
+    wait_for_breaker,  ///< until the breaker's next news, then breaker_spoke(); at `until` timer_fired()
+    run_attempt,       ///< acquire, query, release by the deadline `until`, then succeeded() or failed()
+    finish,            ///< the last attempt's result is the call's
+    fail               ///< PolicyCall::failure() tells how
   };
   Kind kind;
   Deadline until = Deadline::never();
@@ -80,6 +81,7 @@ class PolicyCall {
         context_(context),
         retry_(parts.retry, context.idempotent, context.retry_layer, random),
         phases_(time_point()) {}
+  PolicyCall(Parts const&&, CallContext const&, Random) = delete;
   PolicyCall(PolicyCall const&) = delete;
   PolicyCall& operator=(PolicyCall const&) = delete;
 
@@ -89,14 +91,14 @@ class PolicyCall {
     deadline_ = parts_.options.deadline_mode == DeadlineMode::enforce ? asked_ : Deadline::never();
     note_deadline(now);
     if (deadline_.expired(now)) return refuse(RefusedBy::deadline, {}, now);
-    auto const answer = parts_.limiter.reserve(now, deadline_);
+    auto const answer = parts_.limiter.reserve(reservation_, now, deadline_);
     if (!answer.at) return refuse(RefusedBy::rate_limiter, answer.retry_after, now);
     if (*answer.at <= now) return enter_bulkhead(now);
     waits_until_ = *answer.at;
     return wait(State::limiter, Phase::admission, now);
   }
 
-  /// The time of a wait_until, or the end of a wait_for_turn, has come.
+  /// The `until` of a waiting action has come.
   [[nodiscard]] PolicyAction timer_fired(time_point now) {
     note_deadline(now);
     switch (state_) {
@@ -112,31 +114,42 @@ class PolicyCall {
         if (now < waits_until_) return wait(state_, Phase::retry_wait, now);
         if (deadline_.expired(now)) return give_up(NoRetry::deadline_too_near, {}, now);
         return enter_breaker(now);
+      case State::breaker:
+        if (!deadline_.expired(now)) return wait_for_breaker();
+        stop_waiting();
+        return turned_away_by_breaker(now);
       case State::attempt:
       case State::done: break;
     }
-    return misplaced(now);
+    return misplaced();
   }
 
-  /// The bulkhead has let in the one that it had queued.
+  /// The bulkhead has offered a place, or has given up on the call.
   [[nodiscard]] PolicyAction turn_came(time_point now) {
-    if (state_ != State::bulkhead) return misplaced(now);
+    if (state_ != State::bulkhead) return misplaced();
     note_deadline(now);
-    is_inside_ = true;
-    if (deadline_.expired(now)) return refuse(RefusedBy::deadline, {}, now);
+    return enter_breaker_from(parts_.bulkhead.accept(ticket_, now), now);
+  }
+
+  /// The breaker that told the call to wait has changed its mind, or may have.
+  [[nodiscard]] PolicyAction breaker_spoke(time_point now) {
+    if (state_ != State::breaker) return misplaced();
+    note_deadline(now);
+    wait_.reset();
+    if (deadline_.expired(now)) return turned_away_by_breaker(now);
     return enter_breaker(now);
   }
 
   [[nodiscard]] PolicyAction succeeded(time_point now) {
-    if (state_ != State::attempt) return misplaced(now);
+    if (state_ != State::attempt) return misplaced();
     note_deadline(now);
     record(BreakerSignal::success, now);
-    end(now);
+    end(std::nullopt, now);
     return {.kind = PolicyAction::Kind::finish};
   }
 
   [[nodiscard]] PolicyAction failed(Failure const& failure, time_point now) {
-    if (state_ != State::attempt) return misplaced(now);
+    if (state_ != State::attempt) return misplaced();
     note_deadline(now);
     record(outcome_of(failure.error_class, failure.send_state).breaker, now);
     failure_.error_class = failure.error_class;
@@ -158,11 +171,12 @@ class PolicyCall {
   /// state that the transport knows; this counts it as unknown.
   [[nodiscard]] PolicyAction cancelled(time_point now) {
     switch (state_) {
-      case State::limiter: parts_.limiter.give_back(waits_until_, now); break;
+      case State::limiter: parts_.limiter.give_back(reservation_, now); break;
       case State::bulkhead: parts_.bulkhead.withdraw(ticket_, now); break;
       case State::pause: break;
+      case State::breaker: stop_waiting(); break;
       case State::attempt: return failed({ErrorClass::cancelled, SendState::unknown}, now);
-      case State::done: return misplaced(now);
+      case State::done: return misplaced();
     }
     failure_.error_class = ErrorClass::cancelled;
     failure_.phase = phases_.current();
@@ -187,23 +201,30 @@ class PolicyCall {
   std::optional<Phase> deadline_missed_in() const noexcept { return missed_in_; }
 
  private:
-  enum class State { limiter, bulkhead, pause, attempt, done };
+  enum class State { limiter, bulkhead, breaker, pause, attempt, done };
 
   PolicyAction enter_bulkhead(time_point now) {
-    auto const answer = parts_.bulkhead.enter(ticket_, now, deadline_);
+    return enter_breaker_from(parts_.bulkhead.enter(ticket_, now, deadline_), now);
+  }
+  PolicyAction enter_breaker_from(BulkheadAnswer const& answer, time_point now) {
     switch (answer.kind) {
       case BulkheadAnswer::Kind::entered: is_inside_ = true; break;
       case BulkheadAnswer::Kind::queued: state_ = State::bulkhead; return wait_for_turn();
       case BulkheadAnswer::Kind::refused: return refuse(RefusedBy::bulkhead, answer.retry_after, now);
     }
+    if (deadline_.expired(now)) return refuse(RefusedBy::deadline, {}, now);
     return enter_breaker(now);
   }
 
   PolicyAction enter_breaker(time_point now) {
     auto answer = parts_.breaker.try_enter(now, deadline_);
     if (!answer.permit) {
-      return failure_.attempts == 0 ? refuse(RefusedBy::circuit_breaker, answer.retry_after, now)
-                                    : give_up(NoRetry::breaker_open, answer.retry_after, now);
+      breaker_retry_after_ = answer.retry_after;
+      if (!answer.wait) return turned_away_by_breaker(now);
+      wait_ = std::move(answer.wait);
+      state_ = State::breaker;
+      phases_.enter(Phase::admission, now);
+      return wait_for_breaker();
     }
     permit_ = std::move(answer.permit);
     // An attempt inside another layer's is no first attempt of anybody: it earns nothing.
@@ -230,9 +251,20 @@ class PolicyCall {
   PolicyAction wait_for_turn() const noexcept {
     return {.kind = PolicyAction::Kind::wait_for_turn, .until = deadline_};
   }
+  PolicyAction wait_for_breaker() const noexcept {
+    return {.kind = PolicyAction::Kind::wait_for_breaker, .until = deadline_};
+  }
+  void stop_waiting() {
+    parts_.breaker.stop_waiting(std::move(*wait_));
+    wait_.reset();
+  }
+  PolicyAction turned_away_by_breaker(time_point now) {
+    return failure_.attempts == 0 ? refuse(RefusedBy::circuit_breaker, breaker_retry_after_, now)
+                                  : give_up(NoRetry::breaker_open, breaker_retry_after_, now);
+  }
 
-  void record(BreakerSignal verdict, time_point now) {
-    parts_.breaker.record(std::move(*permit_), verdict, now);
+  void record(BreakerSignal signal, time_point now) {
+    parts_.breaker.record(std::move(*permit_), signal, now);
     permit_.reset();
   }
 
@@ -252,17 +284,17 @@ class PolicyCall {
   }
   PolicyAction fail(time_point now) {
     failure_.send_state = retry_.send_state();
-    end(now);
+    end(failure_.error_class, now);
     return {.kind = PolicyAction::Kind::fail};
   }
-  void end(time_point now) {
-    if (std::exchange(is_inside_, false)) parts_.bulkhead.leave(ticket_, now);
+  void end(std::optional<ErrorClass> failure, time_point now) {
+    if (std::exchange(is_inside_, false)) parts_.bulkhead.leave(ticket_, {failure, failure_.attempts}, now);
     phases_.enter(phases_.current(), now);
     state_ = State::done;
   }
 
   /// An input that the last action did not ask for: a mistake of whoever runs the call, told instead of guessed at.
-  PolicyAction misplaced(time_point) const {
+  PolicyAction misplaced() const {
     throw Error(ErrorClass::internal, SendState::never_sent, "the policy got an input that it was not waiting for");
   }
 
@@ -275,8 +307,11 @@ class PolicyCall {
   Retry retry_;
   PhaseTimes phases_;
   PolicyFailure failure_;
+  typename Limiter::Reservation reservation_{};
   typename Bulkhead::Ticket ticket_{};
   std::optional<typename Breaker::Permit> permit_;
+  std::optional<typename Breaker::Wait> wait_;
+  std::optional<std::chrono::nanoseconds> breaker_retry_after_;
   time_point waits_until_{};
   Deadline asked_ = Deadline::never();     ///< what the caller asked for, less the fallback's reserve
   Deadline deadline_ = Deadline::never();  ///< what is enforced

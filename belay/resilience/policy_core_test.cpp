@@ -28,23 +28,33 @@ struct ScriptedLimiter {
   Log& log;
   nanoseconds wait{};
   std::optional<nanoseconds> refuse_for{};
-  LimiterAnswer reserve(time_point now, Deadline) {
+  struct Reservation {};
+  LimiterAnswer reserve(Reservation&, time_point now, Deadline) {
     log.emplace_back("reserve");
     if (refuse_for) return {.retry_after = refuse_for};
     return {.at = now + wait};
   }
-  void give_back(time_point, time_point) { log.emplace_back("give back"); }
+  void give_back(Reservation&, time_point) { log.emplace_back("give back"); }
 };
 
 struct ScriptedBulkhead {
   struct Ticket {};
   Log& log;
   BulkheadAnswer::Kind answer = BulkheadAnswer::Kind::entered;
+  BulkheadAnswer::Kind offer = BulkheadAnswer::Kind::entered;
+  CallEnd end{};
   BulkheadAnswer enter(Ticket&, time_point, Deadline) {
     log.emplace_back("enter");
     return {.kind = answer, .retry_after = 3s};
   }
-  void leave(Ticket&, time_point) { log.emplace_back("leave"); }
+  BulkheadAnswer accept(Ticket&, time_point) {
+    log.emplace_back("accept");
+    return {.kind = offer};
+  }
+  void leave(Ticket&, CallEnd const& how, time_point) {
+    log.emplace_back("leave");
+    end = how;
+  }
   void withdraw(Ticket&, time_point) { log.emplace_back("withdraw"); }
 };
 
@@ -55,16 +65,20 @@ struct ScriptedBreaker {
   Log& log;
   bool open = false;
   bool opens_during_the_pause = false;
-  BreakerAnswer<Permit> try_enter(time_point, Deadline) {
+  bool lets_wait = false;
+  struct Wait {};
+  BreakerAnswer<Permit, Wait> try_enter(time_point, Deadline) {
     log.emplace_back("permit?");
+    if (lets_wait) return {.wait = Wait(), .retry_after = 7s};
     if (open) return {.retry_after = 7s};
     if (opens_during_the_pause) open = true;
     return {.permit = Permit()};
   }
   void record(Permit, BreakerSignal verdict, time_point) {
-    constexpr std::array names{"success", "failure", "slow failure", "slow", "ignored"};
+    constexpr std::array names{"success", "failure", "slow failure", "slow answer", "ignored"};
     log.emplace_back(names[static_cast<std::size_t>(verdict)]);
   }
+  void stop_waiting(Wait) { log.emplace_back("stop waiting"); }
   bool is_open(time_point) const { return open && !opens_during_the_pause; }
 };
 
@@ -167,11 +181,64 @@ TEST_F(PolicyCallTest, LeavesTheQueueOfTheBulkheadAtTheDeadline) {
   EXPECT_EQ(call().deadline_missed_in(), Phase::admission);
 }
 
+TEST_F(PolicyCallTest, GoesOnQueueingWhenTheTurnWasNoneAndGivesUpWhenTheBulkheadDoes) {
+  bulkhead.answer = BulkheadAnswer::Kind::queued;
+  (void)call().begin(start);
+  bulkhead.offer = BulkheadAnswer::Kind::queued;
+  EXPECT_EQ(call().turn_came(start + 1s).kind, Kind::wait_for_turn);
+  bulkhead.offer = BulkheadAnswer::Kind::refused;
+  EXPECT_EQ(call().turn_came(start + 2s).kind, Kind::fail);
+  EXPECT_EQ(call().failure().refused_by, RefusedBy::bulkhead);
+  EXPECT_THAT(log, ElementsAre("reserve", "enter", "accept", "accept")) << "there is no place to leave";
+}
+
+TEST_F(PolicyCallTest, TellsTheBulkheadHowTheCallEnded) {
+  (void)call().begin(start);
+  (void)call().succeeded(start + 1ms);
+  EXPECT_EQ(bulkhead.end.failure, std::nullopt);
+  EXPECT_EQ(bulkhead.end.attempts, 1u);
+  made.reset();
+  (void)call().begin(start);
+  (void)call().failed(bad_sql, start + 1ms);
+  EXPECT_EQ(bulkhead.end.failure, ErrorClass::request);
+}
+
+TEST_F(PolicyCallTest, WaitsForTheBreakersNewsWhenToldTo) {
+  breaker.lets_wait = true;
+  auto const action = call().begin(start);
+  EXPECT_EQ(action.kind, Kind::wait_for_breaker);
+  EXPECT_EQ(action.until, context.deadline);
+  EXPECT_EQ(call().timer_fired(start + 1s).kind, Kind::wait_for_breaker) << "a timer that is early goes on";
+  EXPECT_EQ(call().breaker_spoke(start + 2s).kind, Kind::wait_for_breaker) << "the probe is still under way";
+  breaker.lets_wait = false;
+  EXPECT_EQ(call().breaker_spoke(start + 3s).kind, Kind::run_attempt);
+  EXPECT_EQ(call().phases().spent_in(Phase::admission), 3s);
+}
+
+TEST_F(PolicyCallTest, WaitsForTheBreakerNoLongerThanTheDeadline) {
+  breaker.lets_wait = true;
+  (void)call().begin(start);
+  EXPECT_EQ(call().timer_fired(start + 30s).kind, Kind::fail);
+  EXPECT_THAT(log, ElementsAre("reserve", "enter", "permit?", "stop waiting", "leave"));
+  EXPECT_EQ(call().failure().refused_by, RefusedBy::circuit_breaker);
+  EXPECT_EQ(call().failure().retry_after, 7s);
+
+  made.reset();
+  log.clear();
+  (void)call().begin(start);
+  EXPECT_EQ(call().cancelled(start + 1s).kind, Kind::fail);
+  EXPECT_THAT(log, ElementsAre("reserve", "enter", "permit?", "stop waiting", "leave"));
+
+  made.reset();
+  (void)call().begin(start);
+  EXPECT_EQ(call().breaker_spoke(start + 30s).kind, Kind::fail) << "news that come too late";
+}
+
 TEST_F(PolicyCallTest, GivesBackTheTurnThatCameTooLate) {
   bulkhead.answer = BulkheadAnswer::Kind::queued;
   (void)call().begin(start);
   EXPECT_EQ(call().turn_came(start + 30s).kind, Kind::fail);
-  EXPECT_THAT(log, ElementsAre("reserve", "enter", "leave"));
+  EXPECT_THAT(log, ElementsAre("reserve", "enter", "accept", "leave"));
 }
 
 TEST_F(PolicyCallTest, TellsThatTheBreakerIsOpen) {
@@ -295,6 +362,7 @@ TEST_F(PolicyCallTest, RefusesAnInputThatItDidNotAskFor) {
   (void)call().begin(start);
   EXPECT_THROW((void)call().timer_fired(start), Error);
   EXPECT_THROW((void)call().turn_came(start), Error);
+  EXPECT_THROW((void)call().breaker_spoke(start), Error);
   (void)call().succeeded(start);
   EXPECT_THROW((void)call().failed(lost, start), Error) << "after its end";
   EXPECT_THROW((void)call().cancelled(start), Error);

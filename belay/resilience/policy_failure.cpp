@@ -9,9 +9,7 @@ namespace {
 
 std::string_view refusal_sentence(PolicyFailure const& failure) {
   switch (failure.refused_by) {  // no default: the compiler reports a missing enumerator
-    case RefusedBy::deadline:
-      return failure.attempts == 0 ? "the deadline passed before the database was asked"
-                                   : "the deadline passed before the database could be asked again";
+    case RefusedBy::deadline: return "the deadline passed before the database was asked";
     case RefusedBy::rate_limiter: return "too many calls in too short a time: the rate limiter has no turn in time";
     case RefusedBy::bulkhead: return "too many calls at once: the bulkhead is full";
     case RefusedBy::circuit_breaker:

@@ -65,18 +65,21 @@ struct CountingBulkhead {
   struct Ticket {};
   int inside = 0;
   BulkheadAnswer enter(Ticket&, time_point, Deadline) { return ++inside, BulkheadAnswer{}; }
-  void leave(Ticket&, time_point) { --inside; }
+  BulkheadAnswer accept(Ticket&, time_point) { return {}; }
+  void leave(Ticket&, CallEnd const&, time_point) { --inside; }
   void withdraw(Ticket&, time_point) { --inside; }
 };
 struct CountingBreaker {
   struct Permit {};
+  struct Wait {};
   Random random;
   int permits = 0;
-  BreakerAnswer<Permit> try_enter(time_point, Deadline) {
+  BreakerAnswer<Permit, Wait> try_enter(time_point, Deadline) {
     if (random.below(50) == 0) return {.retry_after = 1s};
-    return ++permits, BreakerAnswer<Permit>{.permit = Permit()};
+    return ++permits, BreakerAnswer<Permit, Wait>{.permit = Permit()};
   }
   void record(Permit, BreakerSignal, time_point) { --permits; }
+  void stop_waiting(Wait) {}
   bool is_open(time_point) const { return false; }
 };
 
