@@ -67,6 +67,16 @@ TEST(RetryBudget, LetsTheCapFollowTheDepositsOfTenSeconds) {
   EXPECT_EQ(withdrawals(budget, start + 20s), 10);
 }
 
+TEST(RetryBudget, SaturatesUnderTrafficBeyondWhatItCanCount) {
+  RetryBudget budget(start, {.deposit_per_call = 1});
+  for (int i = 0; i < 70'000; ++i) {
+    budget.deposit(start + 5s);
+    ASSERT_GE(budget.balance(start + 5s), std::min(i, 67'000)) << "nothing spills over into the time";
+  }
+  EXPECT_LT(budget.cap(start + 5s), 67'109);
+  EXPECT_DOUBLE_EQ(budget.balance(start + 5s), budget.cap(start + 5s));
+}
+
 TEST(RetryBudget, IgnoresACallersClockThatLags) {
   RetryBudget budget(start, {.initial = 0});
   EXPECT_TRUE(budget.try_withdraw(start + 1s));
