@@ -20,7 +20,7 @@ bool leaves_time(Deadline::time_point at, Deadline deadline, nanoseconds useful)
 
 }  // namespace
 
-RetryPolicy::RetryPolicy(RetryOptions options) : options_(std::move(options)) {
+RetryPolicy::RetryPolicy(RetryOptions const& options) : options_(options) {
   detail::require_range("retry", "retries_max", options_.retries_max, 0, 100);
   validate(options_.backoff, "retry backoff");
   detail::require_range("retry", "tls_factor", options_.tls_factor, 1, 100);

@@ -47,7 +47,7 @@ struct RetryOptions {
 class RetryPolicy {
  public:
   /// Throws belay::Error(request) naming the option that is out of its range.
-  explicit RetryPolicy(RetryOptions = RetryOptions());
+  explicit RetryPolicy(RetryOptions const& = RetryOptions());
   RetryOptions const& options() const noexcept { return options_; }
 
  private:

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <atomic>
 #include <chrono>
+#include <cmath>
 #include <cstdint>
 
 #include "belay/core/deadline.hpp"
@@ -107,7 +108,7 @@ using RetryBudget = BasicRetryBudget<std::atomic>;
 template <template <class> class Atomic>
 BasicRetryBudget<Atomic>::BasicRetryBudget(time_point now, RetryBudgetOptions options)
     : start_((validate(options), now)),
-      deposit_(static_cast<Word>(options.deposit_per_call * static_cast<double>(thousand) + 0.5)),
+      deposit_(static_cast<Word>(std::lround(options.deposit_per_call * static_cast<double>(thousand)))),
       floor_(options.floor_per_second),
       cap_min_(options.cap_min * thousand),
       balance_(pack(Balance{options.initial * thousand, 0})),

@@ -42,7 +42,7 @@ class Caller {
   bool is_done() const { return is_done_; }
 
   static void stop_here() {
-    if (current_) current_->park();
+    if (current) current->park();
   }
 
  private:
@@ -51,7 +51,7 @@ class Caller {
     go_.acquire();
   }
   void serve(std::stop_token const& stop) {
-    current_ = this;
+    current = this;
     for (;;) {
       go_.acquire();
       if (stop.stop_requested()) return;
@@ -61,7 +61,7 @@ class Caller {
     }
   }
 
-  static thread_local Caller* current_;
+  static thread_local Caller* current;
   std::binary_semaphore go_{0};
   std::binary_semaphore stopped_{0};
   std::function<void()> body_;
@@ -69,7 +69,7 @@ class Caller {
   std::jthread thread_;
 };
 
-thread_local Caller* Caller::current_ = nullptr;
+thread_local Caller* Caller::current = nullptr;
 
 template <class T>
 class SteppedAtomic {

@@ -23,8 +23,8 @@ template <class Quantity>
 void require(std::string_view owner, std::string_view name, Quantity value, Quantity low, Quantity high) {
   if (value >= low && value <= high) return;  // not true for a double that is no number
   throw Error(ErrorClass::request, SendState::never_sent,
-              std::string(owner) + " option " + std::string(name) + " is " + text_of(value) +
-                  ", it must lie between " + text_of(low) + " and " + text_of(high));
+              std::string(owner) + " option " + std::string(name) + " is " + text_of(value) + ", it must lie between " +
+                  text_of(low) + " and " + text_of(high));
 }
 
 }  // namespace
