@@ -16,6 +16,8 @@ target_compile_options(belay_options INTERFACE -Wall -Wextra -Wpedantic -Wshadow
   $<$<CXX_COMPILER_ID:GNU>:-fpch-preprocess>)
 # Asio names no locale, no deprecated executor API: keep ours from leaning on what newer versions removed.
 target_compile_definitions(belay_options INTERFACE BOOST_ASIO_NO_DEPRECATED BOOST_ASIO_DISABLE_BOOST_COROUTINE)
+# Builds with tests let a simulation misbehave at the library's buggify points (belay/core/buggify.hpp).
+target_compile_definitions(belay_options INTERFACE $<$<BOOL:${BELAY_BUILD_TESTS}>:BELAY_SIMULATION>)
 if(BELAY_SANITIZER STREQUAL "address" OR BELAY_SANITIZER STREQUAL "thread")
   # g++ 12 reports false positives inside Asio's coroutines under the sanitizers' instrumentation.
   target_compile_options(belay_options INTERFACE -Wno-maybe-uninitialized)
