@@ -1,4 +1,4 @@
-// The `belay` command: ask a database from a terminal or a script.
+// The `belay` command: ask a database from a terminal or a script, or make the way to one fail.
 #include <clocale>
 #include <cstdio>
 #include <iostream>
@@ -7,6 +7,7 @@
 #include <CLI/CLI.hpp>
 
 #include "apps/belay/commands.hpp"
+#include "apps/belay/proxy_command.hpp"
 #include "belay/core/duration.hpp"
 #include "belay/core/error.hpp"
 
@@ -21,6 +22,7 @@ Examples:
   belay query sqlite:casefile.db 'SELECT id, nom_dossier FROM dossier LIMIT 5'
   belay query --json sqlite:casefile.db 'SELECT count(*) AS n FROM dossier' | python3 -m json.tool
   belay query sqlite:casefile.db - < report.sql
+  belay proxy --to 127.0.0.1:5432 --fault "latency=20ms jitter=10ms"   (belay proxy --help teaches the faults)
 
 Exit status: 0 when the database answered, 1 when it failed (one sentence on standard error says why), 2 for a wrong
 command line.)";
@@ -52,7 +54,7 @@ std::string statement_from(std::string const& argument) {
 int main(int argc, char** argv) {
   std::setlocale(LC_CTYPE, "C.UTF-8");  // column widths on a terminal do not depend on the user's language
   Arguments arguments;
-  CLI::App app("Ask a database.", "belay");
+  CLI::App app("Ask a database, or make the way to one fail.", "belay");
   app.footer(teaching);
   app.require_subcommand(1);
   app.set_version_flag("--version", "belay " BELAY_VERSION);
@@ -66,11 +68,25 @@ int main(int argc, char** argv) {
   query->add_option("SQL", arguments.sql, "the statement; '-' reads it from standard input")->required();
   query->add_flag("--json", arguments.json, "print a JSON array of objects instead of a table");
 
+  belay::cli::ProxyArguments proxy_arguments;
+  auto* proxy = app.add_subcommand("proxy", "forward TCP connections and make them fail as told");
+  proxy->footer(belay::cli::proxy_teaching);
+  proxy->add_option("--to", proxy_arguments.to, "where to forward to")->required()->type_name("HOST:PORT");
+  proxy->add_option("--listen", proxy_arguments.listen, "where to listen (default 127.0.0.1:0, a free port)")
+      ->type_name("ADDRESS:PORT");
+  proxy->add_option("--fault", proxy_arguments.faults, "rules of the fault plan; may be repeated")
+      ->type_name("RULES")
+      ->allow_extra_args(false);
+  proxy->add_option("--seed", proxy_arguments.seed, "decides probabilities and jitter (default 1)")->type_name("N");
+  proxy->add_option("--for", proxy_arguments.lasts, "end after this long")->type_name("DURATION");
+  proxy->add_flag("--verbose", proxy_arguments.is_verbose, "print a line for each event of a connection");
+
   try {
     app.parse(argc, argv);
   } catch (CLI::ParseError const& error) {
     return app.exit(error) == 0 ? 0 : 2;
   }
+  if (proxy->parsed()) return belay::cli::proxy(proxy_arguments);
   try {
     auto const timeout = to_milliseconds(arguments.timeout);
     auto const output = arguments.json ? belay::cli::Output::json : belay::cli::Output::table;
