@@ -21,6 +21,7 @@ endfunction()
 belay_external(Threads::Threads FIND "find_dependency(Threads)" FLAGS "-pthread")
 belay_external(Boost::headers FIND "find_dependency(Boost 1.81 CONFIG COMPONENTS headers)")
 belay_external(Boost::json FIND "find_dependency(Boost 1.81 CONFIG COMPONENTS headers json)" FLAGS "-lboost_json")
+belay_external(OpenSSL::SSL FIND "find_dependency(OpenSSL 3.0)" MODULES "openssl")
 belay_external(SQLite::SQLite3 FIND "find_dependency(SQLite3 3.40)" MODULES "sqlite3")
 belay_external(PkgConfig::re2 MODULES "re2" FIND
   "find_dependency(PkgConfig)\n  if(NOT TARGET PkgConfig::re2)\n    pkg_check_modules(re2 REQUIRED IMPORTED_TARGET re2)\n  endif()")

@@ -10,6 +10,7 @@
 #include <boost/asio/awaitable.hpp>
 
 #include "belay/core/deadline.hpp"
+#include "belay/net/resolver.hpp"
 #include "belay/testkit/sim_link.hpp"
 #include "belay/testkit/sim_time.hpp"
 
@@ -19,7 +20,7 @@ namespace belay::testkit {
 /// answer for its TTL, so that a change is seen as late as in the real world.
 ///
 /// Numeric hosts need no record. An unknown name does not exist (NXDOMAIN). Not thread-safe.
-class SimResolver {
+class SimResolver final : public net::Resolver {
  public:
   explicit SimResolver(SimScheduler& scheduler) : scheduler_(scheduler), time_(scheduler) {}
   SimResolver(SimResolver const&) = delete;
@@ -35,7 +36,7 @@ class SimResolver {
 
   /// As net::resolve: throws belay::Error(never_sent): transport when there is no address, timeout_local at the
   /// deadline, cancelled. `port` is a number.
-  boost::asio::awaitable<std::vector<Address>> resolve(std::string host, std::string port, Deadline);
+  boost::asio::awaitable<std::vector<Address>> resolve(std::string host, std::string port, Deadline) override;
 
   std::uint64_t queries() const noexcept { return queries_; }  ///< that reached the authority
 

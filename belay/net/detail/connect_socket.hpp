@@ -15,8 +15,11 @@
 
 namespace belay::net::detail {
 
-/// What a failure to reach somebody means: timeout_local, cancelled, or transport with the system's reason.
-/// `what` is the attempt as it is told: "connect to 127.0.0.1:8000".
+/// The deadline has passed: timeout_local. `what` is the attempt as it is told: "connect to 127.0.0.1:8000".
+Error late_error(std::string const& what);
+
+/// What a failure to reach somebody means: cancelled, or transport with the system's reason, which is also the detail
+/// "reason", and the system's name for it as engine code. No code stands for "no address".
 Error connect_error(boost::system::error_code, std::string const& what);
 
 /// Connects a socket within a deadline. Closing the socket is what interrupts it, so `socket` is of no use after a
@@ -41,7 +44,7 @@ boost::asio::awaitable<void> connect_socket(Socket& socket, typename Socket::end
     });
     co_await socket.async_connect(endpoint, boost::asio::redirect_error(boost::asio::use_awaitable, error));
   }
-  if (attempt->is_late) error = boost::asio::error::timed_out;
+  if (attempt->is_late) throw late_error("connect to " + name);
   if (error) throw connect_error(error, "connect to " + name);
 }
 
