@@ -1,0 +1,150 @@
+#include <cstdlib>
+#include <deque>
+#include <memory>
+#include <new>
+#include <vector>
+
+#include <benchmark/benchmark.h>
+
+#include "belay/pool/pool_core.hpp"
+
+namespace {
+
+std::size_t allocations = 0;
+
+}  // namespace
+
+// Not inlined, or the compiler takes malloc's memory for that of another operator new.
+[[gnu::noinline]] void* operator new(std::size_t size) {
+  ++allocations;
+  if (void* const memory = std::malloc(size)) return memory;
+  throw std::bad_alloc();
+}
+[[gnu::noinline]] void operator delete(void* memory) noexcept { std::free(memory); }
+[[gnu::noinline]] void operator delete(void* memory, std::size_t) noexcept { std::free(memory); }
+
+namespace {
+
+using namespace belay;
+using namespace belay::pool;
+using namespace std::chrono_literals;
+
+/// Allows everything at once.
+class OpenGate final : public resilience::ConnectGate {
+ public:
+  Answer try_connect(time_point) override { return {resilience::ConnectTicket{}, time_point::max()}; }
+  void connected(resilience::ConnectTicket, time_point) override {}
+  void failed(resilience::ConnectTicket, ErrorClass, bool, time_point) override {}
+  void abandoned(resilience::ConnectTicket, time_point) override {}
+  void lost_all(time_point) override {}
+  bool is_recovering() const override { return false; }
+  time_point next_probe_at() const override { return time_point::min(); }
+  time_point failing_since() const override { return time_point::max(); }
+};
+
+/// A pool with all its connections open and idle.
+struct FullPool {
+  explicit FullPool(std::uint32_t size) {
+    PoolOptions options;
+    options.min_idle = options.max_size = size;
+    options.idle_timeout = std::nullopt;
+    options.max_lifetime = std::nullopt;
+    options.admission = std::nullopt;
+    options.max_waiters = 100'000;
+    core = std::make_unique<PoolCore>(options, gate, Random(1), now);
+    for (bool more = true; more;) {
+      Actions wanted;
+      core->start(now, wanted);
+      std::vector<SlotAction> const connects(wanted.begin(), wanted.end());
+      more = wanted.more || !connects.empty();
+      for (auto const& connect : connects) {
+        Actions ignored;
+        core->initialised(connect.slot, now, ignored);
+      }
+    }
+  }
+
+  OpenGate gate;
+  Deadline::time_point now{std::chrono::hours(1)};
+  std::unique_ptr<PoolCore> core;
+};
+
+// Question: what does it cost to take an idle connection and give it back, when nobody waits? Read as ns per pair; the
+// target is 60 with no allocation. The size of the pool must not matter.
+void uncontended(benchmark::State& state) {
+  FullPool pool(static_cast<std::uint32_t>(state.range(0)));
+  auto const before = allocations;
+  Actions wanted;
+  for (auto _ : state) {
+    pool.now += 100ns;
+    Waiter waiter{LeaseRequest{}};
+    auto const acquired = pool.core->acquire(waiter, pool.now, wanted);
+    pool.core->release(acquired.grant.lease, {}, pool.now, wanted);
+  }
+  state.counters["allocations"] = static_cast<double>(allocations - before);
+  if (!wanted.empty()) state.SkipWithError("the pool asked for something");
+}
+BENCHMARK(uncontended)->ArgName("connections")->Arg(1)->Arg(10)->Arg(100);
+
+// The same with what a shell does besides: a fresh list of actions for each input, a look at the next timer.
+void uncontended_with_timer(benchmark::State& state) {
+  FullPool pool(10);
+  auto const before = allocations;
+  for (auto _ : state) {
+    pool.now += 100ns;
+    Waiter waiter{LeaseRequest{}};
+    Actions wanted;
+    auto const acquired = pool.core->acquire(waiter, pool.now, wanted);
+    benchmark::DoNotOptimize(pool.core->next_timer());
+    Actions wanted_too;
+    pool.core->release(acquired.grant.lease, {}, pool.now, wanted_too);
+    benchmark::DoNotOptimize(pool.core->next_timer());
+  }
+  state.counters["allocations"] = static_cast<double>(allocations - before);
+}
+BENCHMARK(uncontended_with_timer);
+
+// Question: what does a handoff cost when callers outnumber connections? One thread plays all: release to the head
+// waiter, its acceptance, and its next acquire, which queues. Read as ns per cycle; the waiters' number must hardly
+// matter.
+void handoff(benchmark::State& state) {
+  constexpr std::uint32_t connections = 16;
+  auto const callers = connections * static_cast<std::uint32_t>(state.range(0));
+  FullPool pool(connections);
+  std::deque<Grant> held;
+  std::vector<std::unique_ptr<Waiter>> waiters;
+  std::vector<void*> frames;  // where a finished caller's next waiter is made
+  for (std::uint32_t i = 0; i < callers; ++i) {
+    waiters.push_back(std::make_unique<Waiter>(LeaseRequest{}));
+    Actions wanted;
+    auto const acquired = pool.core->acquire(*waiters.back(), pool.now, wanted);
+    if (acquired.outcome == Acquired::Outcome::granted) {
+      held.push_back(acquired.grant);
+      frames.push_back(waiters.back().get());
+    }
+  }
+  std::size_t next_held = 0;
+  std::vector<Grant> ring(held.begin(), held.end());
+  auto const before = allocations;
+  for (auto _ : state) {
+    pool.now += 100ns;
+    Actions wanted;
+    pool.core->release(ring[next_held].lease, {}, pool.now, wanted);
+    auto* const resumed = wanted.resume;
+    Actions wanted_too;
+    auto const accepted = pool.core->accept(*resumed, pool.now, wanted_too);
+    ring[next_held] = accepted.grant;
+    // The one that returned its lease asks again, in the frame of its last acquire.
+    auto* const waiter = new (frames[next_held]) Waiter(LeaseRequest{});
+    frames[next_held] = resumed;
+    Actions wanted_last;
+    pool.core->acquire(*waiter, pool.now, wanted_last);
+    next_held = (next_held + 1) % connections;
+  }
+  state.counters["allocations"] = static_cast<double>(allocations - before);
+}
+BENCHMARK(handoff)->ArgName("oversubscription")->Arg(2)->Arg(4)->Arg(64);
+
+}  // namespace
+
+BENCHMARK_MAIN();
