@@ -175,8 +175,8 @@ asio::awaitable<void> SimNetworkState::pass(nanoseconds pause, Deadline deadline
   } catch (system_error const& cancelled) {
     error = cancelled.code();
   }
-  if (!error && deadline < until) error = asio::error::timed_out;
   if (error) throw net::detail::connect_error(error, what);
+  if (deadline < until) throw net::detail::late_error(what);
 }
 
 nanoseconds SimNetworkState::travel(SimLink const& link) {
@@ -188,7 +188,7 @@ nanoseconds SimNetworkState::travel(SimLink const& link) {
 asio::awaitable<Stream> SimNetworkState::connect(Host from, Address to, Deadline deadline) {
   auto const self = shared_from_this();
   auto const what = "connect to " + net::to_string(to);
-  if (deadline.expired(scheduler.now())) throw net::detail::connect_error(asio::error::timed_out, what);
+  if (deadline.expired(scheduler.now())) throw net::detail::late_error(what);
 
   ConnectAttempt attempt;
   attempt.number = ++traffic.counts.attempts;

@@ -39,7 +39,7 @@ void SimResolver::remove(std::string const& name) { records_.erase(name); }
 asio::awaitable<std::vector<Address>> SimResolver::resolve(std::string host, std::string port, Deadline deadline) {
   auto const what = "resolve " + host + ":" + port;
   auto const number = port_number(port);
-  if (deadline.expired(scheduler_.now())) throw net::detail::connect_error(asio::error::timed_out, what);
+  if (deadline.expired(scheduler_.now())) throw net::detail::late_error(what);
   std::vector<Host> hosts;
   error_code not_numeric;
   auto const numeric = asio::ip::make_address(host, not_numeric);
@@ -67,13 +67,10 @@ asio::awaitable<std::vector<Host>> SimResolver::ask(std::string const& host, Dea
   } catch (boost::system::system_error const& cancelled) {
     error = cancelled.code();
   }
-  auto const record = records_.find(host);
-  if (!error && deadline < answer_at) {
-    error = asio::error::timed_out;
-  } else if (!error && record == records_.end()) {
-    error = asio::error::host_not_found;
-  }
   if (error) throw net::detail::connect_error(error, what);
+  if (deadline < answer_at) throw net::detail::late_error(what);
+  auto const record = records_.find(host);
+  if (record == records_.end()) throw net::detail::connect_error(asio::error::host_not_found, what);
   cache_[host] = Cached{record->second.hosts, scheduler_.now() + record->second.ttl};
   co_return record->second.hosts;
 }
