@@ -26,6 +26,7 @@ BROKEN_SHAPES = {
     "aggregate-built-from-co_await": "awaitable<void> f() { Dossier d{.name = co_await text()}; }",
     "class-ternary-with-co_await": 'awaitable<void> f(bool b) { std::string s = b ? co_await text() : "none"; }',
     "aggregate-default-argument": "awaitable<void> f(Dossier d = {});",
+    "condition-awaits-in-coroutine-without-locals": "awaitable<void> f() { if ((co_await text()).empty()) (void)0; }",
 }
 
 SAFE_SHAPES = """
@@ -218,8 +219,8 @@ class SetupTest(ProjectOfOneFile):
         return status, said, calls.read_text(encoding="utf-8").splitlines() if calls.exists() else []
 
     RUN_PACKAGES = (
-        "g++ cmake ninja-build ccache pkg-config libboost1.81-dev libboost-json1.81-dev libsqlite3-dev libspdlog-dev "
-        "libfmt-dev libcli11-dev libtomlplusplus-dev libre2-dev"
+        "g++ cmake ninja-build ccache pkg-config libboost1.81-dev libboost-json1.81-dev libssl-dev libsqlite3-dev "
+        "libspdlog-dev libfmt-dev libcli11-dev libtomlplusplus-dev libre2-dev"
     ).split()
 
     def test_does_nothing_when_all_is_there(self):
