@@ -220,6 +220,27 @@ TEST_F(PoolAcquire, OffersAnotherConnectionWithoutASecondResumption) {
   EXPECT_EQ(waiter.slot(), two.slot());
 }
 
+// P9: nor one that expires between the offer and the acceptance.
+TEST_F(PoolAcquire, NeverLendsAnExpiredConnectionThoughNoTimerHasRun) {
+  options.max_size = 1;
+  options.max_lifetime = 10s;
+  auto const holder = lease();
+  auto const expires_at = pool().slot(0)->expires_at;
+  now = expires_at - 1ms;
+  auto waiter = acquire();
+  release(holder);
+  ASSERT_EQ(waiter.state(), WaiterState::offered);
+  now = expires_at;
+  EXPECT_EQ(accept(waiter), Outcome::waiting);
+  EXPECT_EQ(closed_for(CloseReason::expired), 1U);
+  close_all();
+  connect_all();
+  ASSERT_EQ(accept(waiter), Outcome::granted);
+  release(waiter);
+  now = pool().slot(0)->expires_at;
+  EXPECT_EQ(acquire().result.outcome, Outcome::waiting);
+}
+
 TEST_F(PoolAcquire, LendsWithoutALookWithinTheBypass) {
   open(1);
   now += 500ms - 1ns;
