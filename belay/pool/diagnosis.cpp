@@ -17,7 +17,7 @@ std::string rounded(std::chrono::nanoseconds time) {
 
 std::string counts(Snapshot const& pool) {
   std::string text = std::to_string(pool.taken()) + " of " + std::to_string(pool.hard_limit) + " connections (";
-  std::string_view separator = "";
+  std::string_view separator;
   for (auto const& [name, state] : enumerators_of<SlotState>) {
     if (state == SlotState::empty || pool.in(state) == 0) continue;
     text += std::string(separator) + std::to_string(pool.in(state)) + " " + std::string(name);
@@ -28,7 +28,7 @@ std::string counts(Snapshot const& pool) {
 
 std::string told(Diagnosis::Holder const& holder) {
   std::string text = holder.label.empty() ? "unnamed" : "'" + holder.label + "'";
-  text += " at " + std::string(holder.where.file_name()) + ":" + std::to_string(holder.where.line());
+  text += " at " + std::string(holder.where.file) + ":" + std::to_string(holder.where.line);
   text += " for " + rounded(holder.held);
   if (!holder.statement.empty()) {
     text += holder.in_statement ? ", running '" : ", after '";

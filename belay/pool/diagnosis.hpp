@@ -2,13 +2,13 @@
 
 #include <chrono>
 #include <cstdint>
-#include <source_location>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "belay/core/deadline.hpp"
 #include "belay/core/error.hpp"
+#include "belay/pool/call_site.hpp"
 #include "belay/pool/snapshot.hpp"
 #include "belay/pool/waiter.hpp"
 
@@ -20,7 +20,7 @@ struct Diagnosis {
   /// A lease, as its holder named it.
   struct Holder {
     std::string label;
-    std::source_location where;
+    CallSite where;
     std::chrono::nanoseconds held{};
     std::string statement;  ///< digest of the last one; empty when there was none
     /// How long its current statement runs, or how long it has done nothing since the last.

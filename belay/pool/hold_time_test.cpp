@@ -34,7 +34,7 @@ TEST(HoldTime, KnowsItsQuantilesWithinAnEighth) {
   HoldTime hold;
   std::vector<std::chrono::nanoseconds> all;
   for (int i = 0; i < 400; ++i) {
-    all.push_back(std::chrono::microseconds(1 + random.below(50'000)));
+    all.emplace_back(std::chrono::microseconds(1 + random.below(50'000)));
     hold.add(all.back());
   }
   std::sort(all.begin(), all.end());

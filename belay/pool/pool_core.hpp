@@ -89,9 +89,11 @@ struct PoolSize {
   std::uint32_t max_overflow;
 };
 
-/// Decides who gets which connection, and when connections are opened, tested, cleaned and closed. The rules are those
-/// of design note B.1 (docs): strict first come first served with direct handoff, everything but an empty place counts
-/// against the limit, generations, recovery, four-phase shutdown.
+/// Decides who gets which connection, and when connections are opened, tested, cleaned and closed.
+///
+/// Callers are served strictly first come first served, by direct handoff; every place but an empty one counts against
+/// the limit, since the server may still see it; what failed together is suspected together (generations); while the
+/// endpoint fails one attempt at a time is made and nobody queues in vain; a shutdown is over by its deadline.
 ///
 /// Pure state: no I/O, no clock, no lock, no thread, no log. Inputs take `now` and an Actions that says what is to be
 /// done. `now` must not go back. Not thread-safe: one short lock around each call, nothing performed under it. It

@@ -198,7 +198,7 @@ TEST_F(PoolAcquire, PutsAWaiterBackToItsPlaceWhenItsOfferBreaks) {
   auto first = acquire();
   auto second = acquire();
   release(holder);
-  input([&](PoolCore& core_, Actions& wanted) { core_.lost(holder.slot(), Signal::transport, now, wanted); });
+  input([&](PoolCore& machine, Actions& wanted) { machine.lost(holder.slot(), Signal::transport, now, wanted); });
   EXPECT_EQ(accept(first), Outcome::waiting);
   close_all();
   connect_all();
@@ -213,7 +213,7 @@ TEST_F(PoolAcquire, OffersAnotherConnectionWithoutASecondResumption) {
   auto const two = lease();
   auto waiter = acquire();
   release(one);
-  input([&](PoolCore& core_, Actions& wanted) { core_.lost(one.slot(), Signal::transport, now, wanted); });
+  input([&](PoolCore& machine, Actions& wanted) { machine.lost(one.slot(), Signal::transport, now, wanted); });
   release(two);
   EXPECT_EQ(resumed.size(), 1U);
   ASSERT_EQ(accept(waiter), Outcome::granted);
@@ -289,7 +289,7 @@ TEST_F(PoolAcquire, AlwaysAsksThePeerWhenToldButNotOnHandingOver) {
   now += 1ns;
   auto call = acquire();
   EXPECT_TRUE(take(Kind::test).at(0).round_trip);
-  input([&](PoolCore& core_, Actions& wanted) { core_.test_passed({0, 1}, now, wanted); });
+  input([&](PoolCore& machine, Actions& wanted) { machine.test_passed({0, 1}, now, wanted); });
   ASSERT_EQ(accept(call), Outcome::granted);
   auto next = acquire();
   release(call);
@@ -312,9 +312,9 @@ TEST_F(PoolAcquire, TakesTheNextConnectionWhenATestFails) {
   auto second = acquire();
   ASSERT_EQ(count(Kind::test), 2U);
   auto const tests = take(Kind::test);
-  input([&](PoolCore& core_, Actions& wanted) { core_.test_failed(tests[0].slot, Signal::nothing, now, wanted); });
+  input([&](PoolCore& machine, Actions& wanted) { machine.test_failed(tests[0].slot, Signal::nothing, now, wanted); });
   EXPECT_EQ(call.state(), WaiterState::queued);
-  input([&](PoolCore& core_, Actions& wanted) { core_.test_passed(tests[1].slot, now, wanted); });
+  input([&](PoolCore& machine, Actions& wanted) { machine.test_passed(tests[1].slot, now, wanted); });
   EXPECT_EQ(accept(call), Outcome::granted) << "the first waiter gets what the second one's test has proven";
   EXPECT_EQ(second.state(), WaiterState::queued);
 }
@@ -326,7 +326,7 @@ TEST_F(PoolAcquire, SuspectsAllConnectionsAfterTwoFailedTestsForOneWaiter) {
   auto const generation = pool().generation();
   for (int i = 0; i < 2; ++i) {
     auto const test = take(Kind::test).at(0);
-    input([&](PoolCore& core_, Actions& wanted) { core_.test_failed(test.slot, Signal::nothing, now, wanted); });
+    input([&](PoolCore& machine, Actions& wanted) { machine.test_failed(test.slot, Signal::nothing, now, wanted); });
   }
   EXPECT_EQ(pool().generation(), generation + 1);
   EXPECT_EQ(in(SlotState::idle), 0U);
@@ -348,11 +348,11 @@ TEST_F(PoolAcquire, GivesUpATestThatIsNeverAnswered) {
 
 TEST_F(PoolAcquire, QueuesWhilePausedAndServesAfterwards) {
   open(1);
-  input([&](PoolCore& core_, Actions& wanted) { core_.pause(now, wanted); });
+  input([&](PoolCore& machine, Actions& wanted) { machine.pause(now, wanted); });
   auto call = acquire();
   EXPECT_EQ(call.result.outcome, Outcome::waiting);
   EXPECT_TRUE(actions.empty());
-  input([&](PoolCore& core_, Actions& wanted) { core_.resume(now, wanted); });
+  input([&](PoolCore& machine, Actions& wanted) { machine.resume(now, wanted); });
   EXPECT_EQ(accept(call), Outcome::granted);
 }
 

@@ -145,7 +145,7 @@ TEST_F(PoolDiagnosis, SeesThatItIsPausedOrStillConnecting) {
   auto waiter = acquire_within(100ms);
   pass(100ms);
   EXPECT_EQ(waiter.waiter->verdict(), Verdict::connecting);
-  input([&](PoolCore& core_, Actions& wanted) { core_.pause(now, wanted); });
+  input([&](PoolCore& machine, Actions& wanted) { machine.pause(now, wanted); });
   auto next = acquire_within(100ms);
   pass(100ms);
   EXPECT_EQ(next.waiter->verdict(), Verdict::paused);

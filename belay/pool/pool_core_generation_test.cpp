@@ -10,7 +10,7 @@ using namespace std::chrono_literals;
 
 struct PoolGeneration : PoolFixture {
   void lose(SlotHandle slot, Signal signal = Signal::transport) {
-    input([&](PoolCore& core_, Actions& wanted) { core_.lost(slot, signal, now, wanted); });
+    input([&](PoolCore& machine, Actions& wanted) { machine.lost(slot, signal, now, wanted); });
   }
 };
 
@@ -36,7 +36,7 @@ TEST_F(PoolGeneration, CancelsWhatRunsWhenHard) {
   EXPECT_EQ(cancel.slot, call.slot());
   release(call, {ReleaseCondition::mid_query, Signal::nothing});
   auto const quarantine = take(Kind::quarantine).at(0);
-  input([&](PoolCore& core_, Actions& wanted) { core_.cleaned(quarantine.lease, now, wanted); });
+  input([&](PoolCore& machine, Actions& wanted) { machine.cleaned(quarantine.lease, now, wanted); });
   EXPECT_EQ(count(Kind::close_polite), 1U);
 }
 
@@ -60,7 +60,7 @@ TEST_F(PoolGeneration, AbandonsConnectsOfTheOldGeneration) {
   invalidate();
   EXPECT_EQ(count(Kind::close_force), 1U);
   EXPECT_EQ(count(Kind::connect), 1U);
-  input([&](PoolCore& core_, Actions& wanted) { core_.initialised(old.slot, now, wanted); });
+  input([&](PoolCore& machine, Actions& wanted) { machine.initialised(old.slot, now, wanted); });
   EXPECT_EQ(waiter.state(), WaiterState::queued);
   EXPECT_EQ(gate.complaint, "");
   withdraw(waiter);
@@ -140,7 +140,7 @@ TEST_F(PoolGeneration, DoesNotCallAPlannedCloseALoss) {
 TEST_F(PoolGeneration, AsksIdleConnectionsAfterTheMachineSlept) {
   options.pre_ping = PrePing::off;
   open(1);
-  input([&](PoolCore& core_, Actions& wanted) { core_.suspect_idle(now, wanted); });
+  input([&](PoolCore& machine, Actions& wanted) { machine.suspect_idle(now, wanted); });
   auto call = acquire();
   EXPECT_EQ(call.result.outcome, Outcome::waiting);
   EXPECT_TRUE(take(Kind::test).at(0).round_trip);

@@ -10,7 +10,7 @@ using namespace std::chrono_literals;
 
 struct PoolOpening : PoolFixture {
   void start() {
-    input([&](PoolCore& core_, Actions& wanted) { core_.start(now, wanted); });
+    input([&](PoolCore& machine, Actions& wanted) { machine.start(now, wanted); });
   }
 };
 
@@ -132,7 +132,7 @@ TEST_F(PoolOpening, GivesAConnectUpAtItsTimeout) {
   EXPECT_EQ(count(Kind::close_force), 1U);
   EXPECT_EQ(shot().connects_failed, 1U);
   EXPECT_TRUE(gate.is_recovering());
-  input([&](PoolCore& core_, Actions& wanted) { core_.initialised(slot, now, wanted); });
+  input([&](PoolCore& machine, Actions& wanted) { machine.initialised(slot, now, wanted); });
   EXPECT_EQ(in(SlotState::idle), 0U) << "a late success is no success";
   EXPECT_EQ(gate.complaint, "");
   withdraw(waiter);
@@ -205,7 +205,7 @@ TEST_F(PoolOpening, FailsAllWaitersWhenConnectingCannotSucceed) {
   auto const connect = take(Kind::connect).at(0);
   ConnectFailure failure{Error(ErrorClass::auth, SendState::refused, "password authentication failed", "28P01")};
   failure.permanent = true;
-  input([&](PoolCore& core_, Actions& wanted) { core_.connect_failed(connect.slot, failure, now, wanted); });
+  input([&](PoolCore& machine, Actions& wanted) { machine.connect_failed(connect.slot, failure, now, wanted); });
   EXPECT_EQ(first.refusal(), Refusal::connect_failed);
   EXPECT_EQ(second.refusal(), Refusal::connect_failed);
   auto const error = pool().error_for(*second.waiter, now);
@@ -218,7 +218,7 @@ TEST_F(PoolOpening, OpensNothingForWaitersWhileTheBreakerIsOpen) {
   options.min_idle = 1;
   start();
   connect_all();
-  input([&](PoolCore& core_, Actions& wanted) { core_.set_refill(Refill::min_idle_only, now, wanted); });
+  input([&](PoolCore& machine, Actions& wanted) { machine.set_refill(Refill::min_idle_only, now, wanted); });
   auto const one = acquire();
   auto two = acquire();
   auto three = acquire();
@@ -229,13 +229,13 @@ TEST_F(PoolOpening, OpensNothingForWaitersWhileTheBreakerIsOpen) {
 
 TEST_F(PoolOpening, OpensNothingAtAllWhileToldThatTheEndpointIsDown) {
   options.min_idle = 2;
-  input([&](PoolCore& core_, Actions& wanted) { core_.set_refill(Refill::none, now, wanted); });
+  input([&](PoolCore& machine, Actions& wanted) { machine.set_refill(Refill::none, now, wanted); });
   start();
   auto waiter = acquire();
   EXPECT_EQ(count(Kind::connect), 0U);
   pass(5s);
   EXPECT_EQ(waiter.refusal(), Refusal::endpoint_down);
-  input([&](PoolCore& core_, Actions& wanted) { core_.set_refill(Refill::normal, now, wanted); });
+  input([&](PoolCore& machine, Actions& wanted) { machine.set_refill(Refill::normal, now, wanted); });
   EXPECT_EQ(count(Kind::connect), 2U);
 }
 
@@ -331,7 +331,7 @@ TEST_F(PoolOpening, ReplacesAnIdleConnectionThatTheWatchSawBreak) {
   options.min_idle = 1;
   start();
   connect_all();
-  input([&](PoolCore& core_, Actions& wanted) { core_.lost({0, 1}, Signal::transport, now, wanted); });
+  input([&](PoolCore& machine, Actions& wanted) { machine.lost({0, 1}, Signal::transport, now, wanted); });
   EXPECT_EQ(count(Kind::close_force), 1U);
   EXPECT_EQ(gate.times_all_lost, 1);
   EXPECT_EQ(count(Kind::connect), 1U) << "another place, while the first is still closing";
@@ -342,7 +342,7 @@ TEST_F(PoolOpening, GrowsAtRunTime) {
   auto const holder = lease();
   auto waiter = acquire();
   EXPECT_EQ(count(Kind::connect), 0U);
-  input([&](PoolCore& core_, Actions& wanted) { core_.resize({0, 2, 0}, now, wanted); });
+  input([&](PoolCore& machine, Actions& wanted) { machine.resize({0, 2, 0}, now, wanted); });
   EXPECT_EQ(count(Kind::connect), 1U);
   EXPECT_TRUE(pool().holds(holder.lease()));
   connect_all();
@@ -354,7 +354,7 @@ TEST_F(PoolOpening, ShrinksAsConnectionsComeBack) {
   auto const two = lease();
   auto const three = lease();
   release(three);
-  input([&](PoolCore& core_, Actions& wanted) { core_.resize({0, 1, 0}, now, wanted); });
+  input([&](PoolCore& machine, Actions& wanted) { machine.resize({0, 1, 0}, now, wanted); });
   EXPECT_EQ(closed_for(CloseReason::resized), 1U);
   release(one);
   EXPECT_EQ(closed_for(CloseReason::resized), 2U);

@@ -10,7 +10,7 @@ using namespace std::chrono_literals;
 
 struct PoolRelease : PoolFixture {
   void clean(SlotAction const& action) {
-    input([&](PoolCore& core_, Actions& wanted) { core_.cleaned(action.lease, now, wanted); });
+    input([&](PoolCore& machine, Actions& wanted) { machine.cleaned(action.lease, now, wanted); });
   }
 };
 
@@ -106,7 +106,7 @@ TEST_F(PoolRelease, FreesThePlaceOfAZombieWhoseSessionIsGone) {
   release(call, {ReleaseCondition::broken, Signal::transport});
   close_all(SessionFate::unknown);
   ASSERT_EQ(in(SlotState::zombie), 1U);
-  input([&](PoolCore& core_, Actions& wanted) { core_.session_gone(call.slot(), now, wanted); });
+  input([&](PoolCore& machine, Actions& wanted) { machine.session_gone(call.slot(), now, wanted); });
   EXPECT_EQ(in(SlotState::zombie), 0U);
   EXPECT_EQ(in(SlotState::empty), 2U) << "a probe has begun in the third place";
 }
@@ -125,7 +125,7 @@ TEST_F(PoolRelease, CountsACancelOnASocketOfItsOwnAsAConnect) {
   EXPECT_EQ(gate.outstanding(), 1U);
   auto const quarantine = take(Kind::quarantine).at(0);
   EXPECT_TRUE(quarantine.may_cancel);
-  input([&](PoolCore& core_, Actions& wanted) { core_.cancel_ended(quarantine.lease, now, wanted); });
+  input([&](PoolCore& machine, Actions& wanted) { machine.cancel_ended(quarantine.lease, now, wanted); });
   EXPECT_EQ(gate.outstanding(), 0U);
   clean(quarantine);
   EXPECT_EQ(gate.complaint, "");
@@ -178,7 +178,7 @@ TEST_F(PoolRelease, EscalatesAPoliteCloseThatIsNotAnswered) {
 
 TEST_F(PoolRelease, RevokesALeaseWhoseConnectionIsLost) {
   auto const call = lease();
-  input([&](PoolCore& core_, Actions& wanted) { core_.lost(call.slot(), Signal::transport, now, wanted); });
+  input([&](PoolCore& machine, Actions& wanted) { machine.lost(call.slot(), Signal::transport, now, wanted); });
   EXPECT_FALSE(pool().holds(call.lease()));
   EXPECT_FALSE(release(call));
   EXPECT_EQ(shot().leases_destroyed, 1U);
@@ -192,10 +192,10 @@ TEST_F(PoolRelease, IgnoresReportsOnAConnectionThatIsGone) {
   auto const next = lease();
   ASSERT_EQ(next.slot().index, call.slot().index);
   auto const old = call.slot();
-  input([&](PoolCore& core_, Actions& wanted) { core_.lost(old, Signal::tls, now, wanted); });
-  input([&](PoolCore& core_, Actions& wanted) { core_.closed(old, SessionFate::gone, now, wanted); });
-  input([&](PoolCore& core_, Actions& wanted) { core_.test_failed(old, Signal::tls, now, wanted); });
-  input([&](PoolCore& core_, Actions& wanted) { core_.initialised(old, now, wanted); });
+  input([&](PoolCore& machine, Actions& wanted) { machine.lost(old, Signal::tls, now, wanted); });
+  input([&](PoolCore& machine, Actions& wanted) { machine.closed(old, SessionFate::gone, now, wanted); });
+  input([&](PoolCore& machine, Actions& wanted) { machine.test_failed(old, Signal::tls, now, wanted); });
+  input([&](PoolCore& machine, Actions& wanted) { machine.initialised(old, now, wanted); });
   EXPECT_TRUE(pool().holds(next.lease()));
   EXPECT_EQ(pool().generation(), 1U);
 }

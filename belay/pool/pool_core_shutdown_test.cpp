@@ -10,7 +10,7 @@ using namespace std::chrono_literals;
 
 struct PoolShutdown : PoolFixture {
   void close(WaitersAtClose policy = WaitersAtClose::fail) {
-    input([&](PoolCore& core_, Actions& wanted) { core_.close(policy, now, wanted); });
+    input([&](PoolCore& machine, Actions& wanted) { machine.close(policy, now, wanted); });
   }
 };
 
@@ -73,7 +73,7 @@ TEST_F(PoolShutdown, CancelsThenForcesWhatIsStillLent) {
   EXPECT_EQ(count(Kind::cancel), 2U);
   release(one, {ReleaseCondition::mid_query, Signal::nothing});
   auto const quarantine = take(Kind::quarantine).at(0);
-  input([&](PoolCore& core_, Actions& wanted) { core_.cleaned(quarantine.lease, now, wanted); });
+  input([&](PoolCore& machine, Actions& wanted) { machine.cleaned(quarantine.lease, now, wanted); });
   EXPECT_EQ(count(Kind::close_polite), 1U);
   close_all();
   pass(1250ms);

@@ -53,7 +53,7 @@ TEST_F(PoolStreams, GoToTheLeastLoadedConnection) {
 
 TEST_F(PoolStreams, CountMinIdleInStreams) {
   options.min_idle = 2;
-  input([&](PoolCore& core_, Actions& wanted) { core_.start(now, wanted); });
+  input([&](PoolCore& machine, Actions& wanted) { machine.start(now, wanted); });
   EXPECT_EQ(count(Kind::connect), 1U);
 }
 
@@ -85,7 +85,7 @@ TEST_F(PoolStreams, AreHeldBackForAnExclusiveWaiter) {
 TEST_F(PoolStreams, OfAPinnedLeaseNeverMigrate) {
   auto const pinned = lease(of(LeaseKind::pinned));
   auto const shared = lease();
-  input([&](PoolCore& core_, Actions& wanted) { core_.lost(pinned.slot(), Signal::transport, now, wanted); });
+  input([&](PoolCore& machine, Actions& wanted) { machine.lost(pinned.slot(), Signal::transport, now, wanted); });
   EXPECT_FALSE(pool().holds(pinned.lease())) << "it ends with its connection, and says so";
   EXPECT_FALSE(pool().holds(shared.lease()));
   close_all();
@@ -105,7 +105,7 @@ TEST_F(PoolStreams, AreQuarantinedOneByOne) {
   auto const three = acquire();
   EXPECT_EQ(three.result.outcome, Outcome::granted) << "the connection stays usable";
   EXPECT_NE(three.result.grant.stream, quarantine.stream);
-  input([&](PoolCore& core_, Actions& wanted) { core_.cleaned(quarantine.lease, now, wanted); });
+  input([&](PoolCore& machine, Actions& wanted) { machine.cleaned(quarantine.lease, now, wanted); });
   EXPECT_TRUE(pool().holds(two.lease()));
 }
 

@@ -4,12 +4,12 @@
 #include <cstddef>
 #include <cstdint>
 #include <optional>
-#include <source_location>
 #include <string_view>
 
 #include <boost/describe/enum.hpp>
 
 #include "belay/core/deadline.hpp"
+#include "belay/pool/call_site.hpp"
 #include "belay/pool/slot.hpp"
 #include "belay/pool/waiter.hpp"
 
@@ -62,7 +62,7 @@ struct PoolEvent {
   Deadline::duration duration{};
   std::uint64_t number = 0;
   std::string_view label;
-  std::source_location where;
+  CallSite where;
 };
 
 /// The last events, oldest first. Those that nobody fetched in time are dropped, the oldest first, and counted.

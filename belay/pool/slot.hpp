@@ -6,12 +6,12 @@
 #include <limits>
 #include <memory>
 #include <optional>
-#include <source_location>
 #include <string_view>
 
 #include <boost/describe/enum.hpp>
 
 #include "belay/core/deadline.hpp"
+#include "belay/pool/call_site.hpp"
 #include "belay/pool/deadline_heap.hpp"
 #include "belay/pool/expiry_schedule.hpp"
 #include "belay/pool/intrusive_list.hpp"
@@ -133,7 +133,7 @@ struct Stream {
   std::uint64_t task = 0;
   std::string_view label;
   std::string_view statement;
-  std::source_location where;
+  CallSite where;
   std::optional<resilience::ConnectTicket> cancel_ticket;
 
   LeaseHandle handle() const noexcept { return {index, version}; }

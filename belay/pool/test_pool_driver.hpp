@@ -89,6 +89,7 @@ class PoolDriver {
     Grant grant;
     std::uint64_t turn = 0;  ///< so that events about an earlier lease or wait are recognised
     bool must_be_served = false;
+    bool failed_in_deadlock = false;  ///< every holder waited when it was failed
   };
 
   struct Session {
@@ -608,9 +609,9 @@ class PoolDriver {
     if (agent.must_be_served && waiter.refusal() == Refusal::budget_too_small) {
       violate("P6", "a waiter with all the time in the world was told that it has too little");
     }
-    if (waiter.refusal() == Refusal::timed_out && everybody_waited_ &&
+    if (waiter.refusal() == Refusal::timed_out && agent.failed_in_deadlock &&
         waiter.verdict() != Verdict::deadlock_suspected && !closing_) {
-      violate("P22", "a nested acquire died without being called a deadlock");
+      violate("P22", "a nested acquire died and was called " + std::string(enum_name(waiter.verdict())));
     }
   }
 
@@ -712,6 +713,7 @@ class PoolDriver {
         lane.erase(agent.arrival);
       }
       if (state == WaiterState::offered) newly_offered_.push_back(i);
+      if (state == WaiterState::failed) agent.failed_in_deadlock = everybody_waited_;
       agent.seen = state;
     }
     for (auto const i : newly_offered_) {

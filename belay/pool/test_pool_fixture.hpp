@@ -59,7 +59,7 @@ struct PoolFixture : testing::Test {
 
   Call acquire(LeaseRequest const& request = {}) {
     Call call{std::make_unique<Waiter>(request), {}};
-    input([&](PoolCore& core_, Actions& wanted) { call.result = core_.acquire(*call.waiter, now, wanted); });
+    input([&](PoolCore& machine, Actions& wanted) { call.result = machine.acquire(*call.waiter, now, wanted); });
     return call;
   }
   Call acquire_within(duration wait) {
@@ -69,15 +69,15 @@ struct PoolFixture : testing::Test {
   }
   Outcome accept(Call& call) {
     std::erase(resumed, call.waiter.get());
-    input([&](PoolCore& core_, Actions& wanted) { call.result = core_.accept(*call.waiter, now, wanted); });
+    input([&](PoolCore& machine, Actions& wanted) { call.result = machine.accept(*call.waiter, now, wanted); });
     return call.result.outcome;
   }
   void withdraw(Call& call) {
-    input([&](PoolCore& core_, Actions& wanted) { core_.withdraw(*call.waiter, now, wanted); });
+    input([&](PoolCore& machine, Actions& wanted) { machine.withdraw(*call.waiter, now, wanted); });
   }
   bool release(Call const& call, Release how = {}) {
     bool ended = false;
-    input([&](PoolCore& core_, Actions& wanted) { ended = core_.release(call.lease(), how, now, wanted); });
+    input([&](PoolCore& machine, Actions& wanted) { ended = machine.release(call.lease(), how, now, wanted); });
     return ended;
   }
 
@@ -85,7 +85,7 @@ struct PoolFixture : testing::Test {
     auto const end = now + time;
     while (pool().next_timer() <= end) {
       now = std::max(now, pool().next_timer());
-      input([&](PoolCore& core_, Actions& wanted) { core_.advance(now, wanted); });
+      input([&](PoolCore& machine, Actions& wanted) { machine.advance(now, wanted); });
     }
     now = end;
   }
@@ -107,8 +107,8 @@ struct PoolFixture : testing::Test {
   /// All connects under way succeed.
   void connect_all() {
     for (auto const& action : take(Kind::connect)) {
-      input([&](PoolCore& core_, Actions& wanted) { core_.connected(action.slot, now, wanted); });
-      input([&](PoolCore& core_, Actions& wanted) { core_.initialised(action.slot, now, wanted); });
+      input([&](PoolCore& machine, Actions& wanted) { machine.connected(action.slot, now, wanted); });
+      input([&](PoolCore& machine, Actions& wanted) { machine.initialised(action.slot, now, wanted); });
     }
   }
   /// All connects under way fail; further ones may follow.
@@ -117,29 +117,31 @@ struct PoolFixture : testing::Test {
       ConnectFailure failure{Error(error_class, SendState::never_sent, "refused by 10.0.0.1:5432")};
       failure.permanent = permanent;
       failure.tls = tls;
-      input([&](PoolCore& core_, Actions& wanted) { core_.connect_failed(action.slot, failure, now, wanted); });
+      input([&](PoolCore& machine, Actions& wanted) { machine.connect_failed(action.slot, failure, now, wanted); });
     }
   }
   void close_all(SessionFate fate = SessionFate::gone) {
     for (auto kind : {Kind::close_polite, Kind::close_force}) {
       for (auto const& action : take(kind)) {
-        input([&](PoolCore& core_, Actions& wanted) { core_.closed(action.slot, fate, now, wanted); });
+        input([&](PoolCore& machine, Actions& wanted) { machine.closed(action.slot, fate, now, wanted); });
       }
     }
   }
   void pass_tests() {
     for (auto const& action : take(Kind::test)) {
-      input([&](PoolCore& core_, Actions& wanted) { core_.test_passed(action.slot, now, wanted); });
+      input([&](PoolCore& machine, Actions& wanted) { machine.test_passed(action.slot, now, wanted); });
     }
   }
   void fail_tests() {
     for (auto const& action : take(Kind::test)) {
-      input([&](PoolCore& core_, Actions& wanted) { core_.test_failed(action.slot, Signal::transport, now, wanted); });
+      input([&](PoolCore& machine, Actions& wanted) {
+        machine.test_failed(action.slot, Signal::transport, now, wanted);
+      });
     }
   }
   void invalidate(Invalidation how = Invalidation::soft) {
-    input([&](PoolCore& core_, Actions& wanted) {
-      core_.invalidate_all(GenerationReason::operator_request, how, now, wanted);
+    input([&](PoolCore& machine, Actions& wanted) {
+      machine.invalidate_all(GenerationReason::operator_request, how, now, wanted);
     });
   }
 

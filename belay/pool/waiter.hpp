@@ -2,13 +2,13 @@
 
 #include <cstdint>
 #include <optional>
-#include <source_location>
 #include <string_view>
 
 #include <boost/describe/enum.hpp>
 
 #include "belay/core/deadline.hpp"
 #include "belay/core/error.hpp"
+#include "belay/pool/call_site.hpp"
 #include "belay/pool/deadline_heap.hpp"
 #include "belay/pool/intrusive_list.hpp"
 
@@ -75,7 +75,7 @@ struct LeaseRequest {
   LeaseTerm term = LeaseTerm::brief;
   std::uint64_t task = 0;  ///< the ambient task that asks, by which nested acquires are found; 0: not known
   std::string_view label;  ///< for messages; must outlive the lease (a literal)
-  std::source_location where = std::source_location::current();
+  CallSite where = CallSite::current();
 };
 
 enum class WaiterState : std::uint8_t {

@@ -1,0 +1,21 @@
+#pragma once
+
+#include <cstdint>
+
+namespace belay::pool {
+
+/// A place in a source file: who asked for a lease. What std::source_location would be if every compiler the project is
+/// checked with knew it.
+struct CallSite {
+  char const* file = "";
+  std::uint32_t line = 0;
+  char const* function = "";
+
+  /// As a default argument: the place of the call.
+  static constexpr CallSite current(char const* file = __builtin_FILE(), std::uint32_t line = __builtin_LINE(),
+                                    char const* function = __builtin_FUNCTION()) noexcept {
+    return {file, line, function};
+  }
+};
+
+}  // namespace belay::pool
