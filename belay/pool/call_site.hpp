@@ -9,12 +9,11 @@ namespace belay::pool {
 struct CallSite {
   char const* file = "";
   std::uint32_t line = 0;
-  char const* function = "";
 
   /// As a default argument: the place of the call.
-  static constexpr CallSite current(char const* file = __builtin_FILE(), std::uint32_t line = __builtin_LINE(),
-                                    char const* function = __builtin_FUNCTION()) noexcept {
-    return {file, line, function};
+  static constexpr CallSite current(char const* file = __builtin_FILE(),
+                                    std::uint32_t line = __builtin_LINE()) noexcept {
+    return {file, line};
   }
 };
 
