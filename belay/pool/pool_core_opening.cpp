@@ -183,6 +183,7 @@ void PoolCore::plan_expiries_anew(time_point now) {
   auto const phase = duration(static_cast<duration::rep>(random_.below(static_cast<std::uint64_t>(gap.count()))));
   expiry_.emplace(*options_.max_lifetime, gap, now + phase);
   for (auto& slot : slots_) {
+    slot.expiry_ticket = ExpirySchedule::no_ticket;  // of the old plan; nothing may give it back to the new one
     if (!slot.is_live() || slot.expires_at <= now) continue;
     auto const latest = slot.expires_at;
     plan_expiry(slot, now, latest);

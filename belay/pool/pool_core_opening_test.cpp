@@ -1,3 +1,5 @@
+#include <set>
+
 #include <gtest/gtest.h>
 
 #include "belay/pool/test_pool_fixture.hpp"
@@ -367,6 +369,25 @@ TEST_F(PoolOpening, RefusesASizeThatMakesNoSenseAndChangesNothing) {
   Actions wanted;
   EXPECT_THROW(pool().resize({5, 2, 0}, now, wanted), Error);
   EXPECT_EQ(pool().options().max_size, 3U);
+}
+
+TEST_F(PoolOpening, ExpiresAtMostOneConnectionPerGapAfterItWasResized) {
+  for (std::uint64_t seed = 1; seed <= 30; ++seed) {
+    SCOPED_TRACE(testing::Message() << "seed " << seed);
+    actions.clear();
+    core.emplace(options, gate, Random(seed), now);
+    auto const overdue = lease();
+    pass(31min);
+    input([&](PoolCore& core_, Actions& wanted) { core_.resize({0, 3, 0}, now, wanted); });
+    auto const two = lease();
+    auto const three = lease();
+    release(overdue);
+    close_all();
+    auto const four = lease();
+    std::set<time_point> instants;
+    for (auto const* call : {&two, &three, &four}) instants.insert(pool().slot(call->slot().index)->expires_at);
+    EXPECT_EQ(instants.size(), 3U);
+  }
 }
 
 }  // namespace
