@@ -44,7 +44,8 @@ void PoolCore::advance_shutdown(time_point now) noexcept {
   if (phase_ > Phase::serving && phase_ != Phase::closed) {
     drain_.waiters_failed += queue_.size();
     refuse_all(Refusal::closed, std::nullopt, now);
-    bool const is_over = taken_ == in(SlotState::zombie) || now >= close_until_;
+    // Whatever the hour: what is to be closed by force must have been handed out, or nobody would ever close it.
+    bool const is_over = taken_ == in(SlotState::zombie) || (now >= close_until_ && slot_work_.empty());
     if (is_over) finish_shutdown(now);
   }
 }

@@ -101,6 +101,18 @@ TEST_F(PoolShutdown, IsOverByItsTimeoutWhateverHappens) {
   EXPECT_FALSE(release(lent));
 }
 
+// P19
+TEST_F(PoolShutdown, ForcesWhatIsLeftThoughItsTimersCameLate) {
+  auto const lent = lease();
+  close();
+  now += 11s;
+  input([&](PoolCore& core_, Actions& wanted) { core_.advance(now, wanted); });
+  EXPECT_EQ(count(Kind::close_force), 1U) << "a connection that is only forgotten stays open";
+  EXPECT_FALSE(pool().holds(lent.lease()));
+  pass(0s);
+  EXPECT_TRUE(pool().is_closed());
+}
+
 TEST_F(PoolShutdown, KnowsItsPhases) {
   auto const lent = lease();
   close();
