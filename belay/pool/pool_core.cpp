@@ -46,10 +46,9 @@ Acquired PoolCore::acquire(Waiter& waiter, time_point now, Actions& actions) {
       waiter.state_ = WaiterState::accepted;
       ++granted_at_once_;
       Acquired const granted{Acquired::Outcome::granted, lend(reserve(*slot, request.kind), request, now)};
-      if (available_streams_ < options_.min_idle && taken_ < options_.max_size) {
-        dispatch(now);
-        flush(actions);
-      }
+      bool const wants_refill = available_streams_ < options_.min_idle && taken_ < options_.max_size;
+      if (wants_refill) dispatch(now);
+      if (wants_refill || !slot_work_.empty()) flush(actions);  // it may have passed over expired ones
       return granted;
     }
   }

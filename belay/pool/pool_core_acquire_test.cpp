@@ -22,6 +22,22 @@ TEST_F(PoolAcquire, LendsTheMostRecentlyUsedIdleConnectionAtOnce) {
   EXPECT_TRUE(actions.empty());
 }
 
+TEST_F(PoolAcquire, ClosesAnExpiredConnectionThatItPassesOver) {
+  auto const one = lease();
+  auto const two = lease();
+  bool const first_is_one = pool().slot(one.slot().index)->expires_at < pool().slot(two.slot().index)->expires_at;
+  auto const& expiring = first_is_one ? one : two;
+  auto const expiry = pool().slot(expiring.slot().index)->expires_at;
+  now = expiry - 1ns;
+  release(first_is_one ? two : one);
+  release(expiring);
+  now = expiry;
+  auto const next = acquire();
+  ASSERT_EQ(next.result.outcome, Outcome::granted);
+  EXPECT_NE(next.slot(), expiring.slot());
+  EXPECT_EQ(count(Kind::close_polite), 1U) << "nothing else may come for long that would hand it out";
+}
+
 TEST_F(PoolAcquire, LendsTheLeastRecentlyUsedWhenAskedToGoRound) {
   options.reuse = Reuse::round_robin;
   auto const first = lease();
