@@ -18,6 +18,7 @@ using namespace std::chrono_literals;
 
 constexpr duration longest = std::chrono::hours(24 * 366);
 constexpr std::uint32_t connections_max = 10'000;
+constexpr int expiry_gaps_max = 1'000'000;  // in a lifetime: the plan keeps one bit for each
 
 [[noreturn]] void refuse(std::string_view name, std::string const& value, std::string const& range) {
   throw Error(ErrorClass::request, SendState::never_sent,
@@ -90,6 +91,10 @@ void validate_age(PoolOptions const& options) {
     refuse("expiry_gap", text(*options.expiry_gap),
            "be positive and not exceed max_lifetime / hard limit, here " + text(most) +
                ", or connections could not all be renewed in time");
+  }
+  if (auto const least = *options.max_lifetime / expiry_gaps_max; *options.expiry_gap < least) {
+    refuse("expiry_gap", text(*options.expiry_gap),
+           "not be less than a millionth of max_lifetime, here " + text(least));
   }
 }
 

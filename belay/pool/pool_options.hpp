@@ -86,7 +86,8 @@ struct PoolOptions {
 
   // Age.
   std::optional<duration> max_lifetime = std::chrono::minutes(30);  ///< >= 1 s; minus uniform 0-10 %
-  std::optional<duration> expiry_gap;  ///< at most one planned expiry per gap; nullopt: lifetime / hard limit, the most
+  /// At most one planned expiry per gap. A millionth of max_lifetime to lifetime / hard limit; nullopt: the latter.
+  std::optional<duration> expiry_gap;
   std::optional<duration> idle_timeout = std::chrono::minutes(10);  ///< never below min_idle
 
   // Liveness.

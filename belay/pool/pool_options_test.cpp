@@ -101,6 +101,8 @@ TEST(PoolOptions, RefuseWhatMakesNoSenseAndNameIt) {
 TEST(PoolOptions, RefuseCombinationsThatCannotHold) {
   EXPECT_NE(refusal_of([](auto& o) { o.expiry_gap = 4min; }), "") << "ten connections, thirty minutes";
   EXPECT_EQ(refusal_of([](auto& o) { o.expiry_gap = 3min; }), "");
+  EXPECT_NE(refusal_of([](auto& o) { o.expiry_gap = 1ns; }), "") << "the plan has a bit for each gap: 225 GB of them";
+  EXPECT_EQ(refusal_of([](auto& o) { o.expiry_gap = 2ms; }), "");
   EXPECT_NE(refusal_of([](auto& o) {
               o.expiry_gap = 1min;
               o.max_lifetime = std::nullopt;
