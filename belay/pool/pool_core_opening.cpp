@@ -82,6 +82,7 @@ void PoolCore::start_connect(resilience::ConnectTicket ticket, time_point now) n
   slot.expires_at = time_point::max();
   slot.retirement = slot.close_reason = CloseReason::none;
   slot.is_suspect = slot.is_forced = false;
+  for (std::uint32_t i = 0; i < width_; ++i) slot.streams[i].reset_first = false;  // of the session before
   slot.work_until = later(now, options_.connect_timeout);
   timers_.set(slot, slot.work_until);
   want(slot, PendingWork::connect);

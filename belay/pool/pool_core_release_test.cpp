@@ -59,6 +59,18 @@ TEST_F(PoolRelease, LeavesTheResetToTheNextBorrowerWherePipelined) {
   EXPECT_FALSE(acquire().result.grant.reset_first);
 }
 
+TEST_F(PoolRelease, DoesNotAskForTheResetOfAConnectionThatIsGone) {
+  options.reset = ResetMode::pipelined;
+  options.max_size = 1;
+  auto const one = lease();
+  release(one, {ReleaseCondition::session_changed, Signal::nothing});
+  input([&](PoolCore& core_, Actions& wanted) { core_.lost(one.slot(), Signal::nothing, now, wanted); });
+  close_all();
+  auto const two = lease();
+  ASSERT_EQ(two.slot().index, one.slot().index);
+  EXPECT_FALSE(two.result.grant.reset_first) << "its session is new";
+}
+
 TEST_F(PoolRelease, RollsBackAnOpenTransactionAndSaysWhoLeftIt) {
   LeaseRequest request;
   request.label = "careless";
