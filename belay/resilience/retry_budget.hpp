@@ -90,10 +90,20 @@ class BasicRetryBudget {
     if (now <= start_) return 0;
     return static_cast<Word>(std::chrono::floor<std::chrono::milliseconds>(now - start_).count());
   }
-  Traffic moved_on(Traffic, Word now_ms) const noexcept;
+  /// Whether nobody paid in during the current or the last complete window. The windows' numbers cannot tell: they are
+  /// the same again after half a day.
+  static constexpr bool is_long_ago(Balance last, Word now_ms) noexcept {
+    return forward(last.time_ms, now_ms & ((Word{1} << time_bits) - 1), time_bits) >= 2 * window_ms;
+  }
+  /// `last`: the balance as it was found, before anything else was looked at.
+  static Traffic moved_on(Traffic, Balance last, Word now_ms) noexcept;
   Word cap_of(Traffic const& t) const noexcept { return std::max({cap_min_, t.previous, t.current}); }
   Balance settled(Balance, Word now_ms, Word cap) const noexcept;
-  Word count(Word now_ms) noexcept;
+  Word cap_now(Balance last, Word now_ms) const noexcept {
+    return cap_of(moved_on(traffic_of(traffic_.load(std::memory_order_relaxed)), last, now_ms));
+  }
+  Word count(Balance last, Word now_ms) noexcept;
+  Word refresh(Balance last, Word now_ms) noexcept;
 
   time_point start_;
   Word deposit_;
@@ -115,8 +125,9 @@ BasicRetryBudget<Atomic>::BasicRetryBudget(time_point now, RetryBudgetOptions op
       traffic_(pack(Traffic{0, 0, 0})) {}
 
 template <template <class> class Atomic>
-auto BasicRetryBudget<Atomic>::moved_on(Traffic traffic, Word now_ms) const noexcept -> Traffic {
+auto BasicRetryBudget<Atomic>::moved_on(Traffic traffic, Balance last, Word now_ms) noexcept -> Traffic {
   auto const window = now_ms / window_ms & ((Word{1} << window_bits) - 1);
+  if (is_long_ago(last, now_ms)) return {window, 0, 0};
   switch (forward(traffic.window, window, window_bits)) {
     case 0: return traffic;
     case 1: return {window, traffic.current, 0};
@@ -133,20 +144,30 @@ auto BasicRetryBudget<Atomic>::settled(Balance balance, Word now_ms, Word cap) c
 
 /// Counts a deposit in the traffic; the cap that follows.
 template <template <class> class Atomic>
-auto BasicRetryBudget<Atomic>::count(Word now_ms) noexcept -> Word {
+auto BasicRetryBudget<Atomic>::count(Balance last, Word now_ms) noexcept -> Word {
   auto word = traffic_.load(std::memory_order_relaxed);
   for (;;) {
-    auto traffic = moved_on(traffic_of(word), now_ms);
+    auto traffic = moved_on(traffic_of(word), last, now_ms);
     traffic.current = std::min(tokens_max, traffic.current + deposit_);
     if (traffic_.compare_exchange_weak(word, pack(traffic), std::memory_order_relaxed)) return cap_of(traffic);
   }
 }
 
+/// Moves the traffic on without a deposit, so that withdrawals alone do not make an old window look young; the cap that
+/// follows. Whoever else changes it at the same time has moved it on as well.
+template <template <class> class Atomic>
+auto BasicRetryBudget<Atomic>::refresh(Balance last, Word now_ms) noexcept -> Word {
+  auto word = traffic_.load(std::memory_order_relaxed);
+  auto const traffic = moved_on(traffic_of(word), last, now_ms);
+  if (pack(traffic) != word) traffic_.compare_exchange_weak(word, pack(traffic), std::memory_order_relaxed);
+  return cap_of(traffic);
+}
+
 template <template <class> class Atomic>
 void BasicRetryBudget<Atomic>::deposit(time_point now) noexcept {
   auto const now_ms = milliseconds(now);
-  auto const cap = count(now_ms);
   auto word = balance_.load(std::memory_order_relaxed);
+  auto const cap = count(balance_of(word), now_ms);
   for (;;) {
     auto balance = settled(balance_of(word), now_ms, cap);
     balance.tokens = std::min(cap, balance.tokens + deposit_);
@@ -158,8 +179,8 @@ void BasicRetryBudget<Atomic>::deposit(time_point now) noexcept {
 template <template <class> class Atomic>
 bool BasicRetryBudget<Atomic>::try_withdraw(time_point now) noexcept {
   auto const now_ms = milliseconds(now);
-  auto const cap = cap_of(moved_on(traffic_of(traffic_.load(std::memory_order_relaxed)), now_ms));
   auto word = balance_.load(std::memory_order_relaxed);
+  auto const cap = refresh(balance_of(word), now_ms);
   for (;;) {
     auto balance = settled(balance_of(word), now_ms, cap);
     if (balance.tokens < thousand) return false;
@@ -171,15 +192,15 @@ bool BasicRetryBudget<Atomic>::try_withdraw(time_point now) noexcept {
 template <template <class> class Atomic>
 double BasicRetryBudget<Atomic>::balance(time_point now) const noexcept {
   auto const now_ms = milliseconds(now);
-  auto const cap = cap_of(moved_on(traffic_of(traffic_.load(std::memory_order_relaxed)), now_ms));
-  auto const balance = settled(balance_of(balance_.load(std::memory_order_relaxed)), now_ms, cap);
+  auto const last = balance_of(balance_.load(std::memory_order_relaxed));
+  auto const balance = settled(last, now_ms, cap_now(last, now_ms));
   return static_cast<double>(balance.tokens) / static_cast<double>(thousand);
 }
 
 template <template <class> class Atomic>
 double BasicRetryBudget<Atomic>::cap(time_point now) const noexcept {
-  auto const traffic = moved_on(traffic_of(traffic_.load(std::memory_order_relaxed)), milliseconds(now));
-  return static_cast<double>(cap_of(traffic)) / static_cast<double>(thousand);
+  auto const last = balance_of(balance_.load(std::memory_order_relaxed));
+  return static_cast<double>(cap_now(last, milliseconds(now))) / static_cast<double>(thousand);
 }
 
 extern template class BasicRetryBudget<std::atomic>;

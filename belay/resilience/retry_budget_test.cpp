@@ -67,6 +67,27 @@ TEST(RetryBudget, LetsTheCapFollowTheDepositsOfTenSeconds) {
   EXPECT_EQ(withdrawals(budget, start + 20s), 10);
 }
 
+// Nobody called overnight: what the day's traffic allowed is not owed to the morning's first failures.
+TEST(RetryBudget, LetsTheCapFallHoweverLongThePause) {
+  for (auto const pause : {1h, 6h, 8h, 10h, 11h, 12h, 18h, 24h, 100h, 1000h}) {
+    SCOPED_TRACE(testing::Message() << "pause of " << pause.count() << " h");
+    RetryBudget budget(start);
+    for (int i = 0; i < 5000; ++i) budget.deposit(start + 9s);
+    auto const now = start + pause;
+    EXPECT_DOUBLE_EQ(budget.cap(now), 10);
+    budget.deposit(now);
+    EXPECT_DOUBLE_EQ(budget.cap(now), 10);
+    EXPECT_EQ(withdrawals(budget, now), 10);
+  }
+}
+
+TEST(RetryBudget, LetsTheCapFallThoughOnlyRetriesTakeFromIt) {
+  RetryBudget budget(start);
+  for (int i = 0; i < 5000; ++i) budget.deposit(start + 9s);
+  for (auto now = start + 9s; now < start + 13h; now += 15s) ASSERT_TRUE(budget.try_withdraw(now));
+  EXPECT_DOUBLE_EQ(budget.cap(start + 13h), 10);
+}
+
 TEST(RetryBudget, SaturatesUnderTrafficBeyondWhatItCanCount) {
   RetryBudget budget(start, {.deposit_per_call = 1});
   for (int i = 0; i < 70'000; ++i) {
