@@ -48,7 +48,12 @@ class Contest : public std::enable_shared_from_this<Contest> {
   /// Ends when the race is over and no attempt runs any more. Must be awaited with throw_if_cancelled(false): a
   /// cancelled caller still waits for its attempts to end.
   asio::awaitable<void> run() {
-    race_.begin(alarm_.now());
+    auto const before = co_await asio::this_coro::cancellation_state;
+    if (before.cancelled() == asio::cancellation_type::none) {
+      race_.begin(alarm_.now());
+    } else {  // while the resolver's answer was on its way: no wait below would be told any more
+      race_.abandon();
+    }
     for (;;) {
       perform();
       if (race_.is_over() && running_ == 0) co_return;

@@ -288,6 +288,50 @@ TEST_F(TcpRaceTest, EndsAllAttemptsWhenCancelled) {
   EXPECT_EQ(mute.ended_by_client, 1);
 }
 
+// The cancellation comes when the resolver has its answer and nothing waits that could be interrupted.
+TEST_F(TcpRaceTest, TriesNothingWhenCancelledBetweenResolvingAndConnecting) {
+  asio::cancellation_signal stop;
+  struct CancellingResolver final : Resolver {
+    explicit CancellingResolver(asio::cancellation_signal& signal) : stop(signal) {}
+    asio::awaitable<std::vector<tcp::endpoint>> resolve(std::string, std::string, Deadline) override {
+      auto const executor = co_await asio::this_coro::executor;
+      co_await asio::post(executor, asio::use_awaitable);
+      std::vector<tcp::endpoint> endpoints{tcp::endpoint(asio::ip::address_v4::loopback(), 1)};
+      stop.emit(asio::cancellation_type::terminal);
+      co_return endpoints;
+    }
+    asio::cancellation_signal& stop;
+  };
+  struct CountingDialer final : Dialer {
+    asio::awaitable<std::unique_ptr<ByteStream>> dial(tcp::endpoint, SocketOptions, Deadline) override {
+      ++dials;
+      auto const executor = co_await asio::this_coro::executor;
+      asio::steady_timer forever(executor, asio::steady_timer::time_point::max());
+      co_await forever.async_wait(asio::use_awaitable);
+      co_return nullptr;
+    }
+    int dials = 0;
+  };
+  CancellingResolver cancelling(stop);
+  CountingDialer dialer;
+  options.resolver = &cancelling;
+  options.dialer = &dialer;
+  std::optional<ErrorClass> thrown;
+  auto const work = [&]() -> asio::awaitable<void> {
+    try {
+      co_await connect_tcp("db.test", "5432", options, Deadline::never());
+    } catch (Error const& error) {
+      thrown = error.error_class();
+    }
+  };
+  auto const begin = std::chrono::steady_clock::now();
+  asio::co_spawn(context, work, asio::bind_cancellation_slot(stop.slot(), [&](std::exception_ptr) { context.stop(); }));
+  context.run_for(20s);
+  EXPECT_EQ(thrown, ErrorClass::cancelled);
+  EXPECT_EQ(dialer.dials, 0);
+  EXPECT_LT(std::chrono::steady_clock::now() - begin, options.race.attempt_timeout);
+}
+
 TEST_F(TcpRaceTest, HandsOnWhatAHelloShouldNotThrow) {
   Listener good(context, asio::ip::address_v4::loopback(), Manner::greets);
   resolver.endpoints = {good.endpoint, good.endpoint};
