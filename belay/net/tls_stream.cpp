@@ -107,8 +107,9 @@ class Session : public std::enable_shared_from_this<Session> {
     auto const& options = context_.options();
     auto const& name = options.server_name.empty() ? host_ : options.server_name;
     auto* const parameters = SSL_get0_param(ssl_.get());
-    // OpenSSL takes an empty name for "any name", and a zero byte for its end.
-    if (name.empty() || name.find('\0') != std::string::npos) {
+    // OpenSSL takes an empty name for "any name", one that begins with a dot for all names below it, and a zero byte
+    // for its end.
+    if (name.empty() || name.front() == '.' || name.find('\0') != std::string::npos) {
       throw Error(ErrorClass::request, SendState::never_sent, "TLS needs the name of the server, this one is none");
     }
     bool const is_address = X509_VERIFY_PARAM_set1_ip_asc(parameters, name.c_str()) == 1;

@@ -106,6 +106,13 @@ TEST_F(TlsTrustTest, AsksForTheServersNameAndVerifiesIt) {
   EXPECT_STREQ(SSL_get_servername(server->ssl(), TLSEXT_NAMETYPE_host_name), "db.test");
 }
 
+// OpenSSL takes a name that begins with a dot for all names below it.
+TEST_F(TlsTrustTest, DoesNotTakeADomainForAServersName) {
+  serve(make_test_identity({.name = "evil.cloud.test", .names = "DNS:evil.cloud.test"}, authority()));
+  options.server_name = ".cloud.test";
+  EXPECT_EQ(refusal().error_class(), ErrorClass::request);
+}
+
 TEST_F(TlsTrustTest, ChecksTheAuthorityAloneWhenToldSo) {
   host = "elsewhere.test";
   options.verify = TlsVerify::ca_only;
