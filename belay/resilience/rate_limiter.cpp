@@ -102,10 +102,10 @@ RateReservation RateLimiter::reserve(time_point now, Deadline deadline, std::uin
     auto const slot = rule_.next(tat, n, now_ns, in_force);
     RateReservation reservation;
     reservation.wait = wait_until(slot.at_ns, now_ns);
-    if (reservation.wait > longest || deadline.expired(now)) return reservation;
+    reservation.at = detail::time_after(now, reservation.wait);
+    if (reservation.wait > longest || deadline.expired(reservation.at)) return reservation;
     if (!tat_ns_.compare_exchange_weak(tat, slot.tat_ns, std::memory_order_relaxed)) continue;
     reservation.granted = true;
-    reservation.at = detail::time_after(now, reservation.wait);
     reservation.tat_before_ns = tat;
     reservation.tat_after_ns = slot.tat_ns;
     return reservation;

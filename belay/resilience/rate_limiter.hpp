@@ -88,8 +88,8 @@ class RateLimiter {
   /// Takes n permits now or none. n outside 1…burst is Error(request).
   [[nodiscard]] RateAdmission try_acquire(time_point now, std::uint32_t n = 1);
 
-  /// Takes n permits for the earliest instant at which they are due, if that is within the deadline and wait_max;
-  /// otherwise leaves the state as it was, to the bit.
+  /// Takes n permits for the earliest instant at which they are due, if that is before the deadline and within
+  /// wait_max; otherwise leaves the state as it was, to the bit.
   [[nodiscard]] RateReservation reserve(time_point now, Deadline deadline, std::uint32_t n = 1);
 
   /// Gives a reservation back before its time, at most once. True when it was the latest, so that its permits are free

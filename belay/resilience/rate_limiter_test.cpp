@@ -130,7 +130,7 @@ TEST(RateLimiterProperty, LeavesTheStateAsItWasToTheBitWhenItRefuses) {
         EXPECT_NE(limiter.tat_ns(), tat);
       } else {
         ++refused;
-        EXPECT_TRUE(reservation.wait > longest || deadline.expired(now));
+        EXPECT_TRUE(reservation.wait > longest || deadline.expired(now + reservation.wait));
         ASSERT_EQ(limiter.tat_ns(), tat);
       }
       auto const before_try = limiter.tat_ns();
@@ -170,6 +170,16 @@ TEST(RateLimiter, SlowsDownOnOverloadAndRecovers) {
   EXPECT_EQ(limiter.share(start + 11s), 1);
   for (int i = 0; i < 100; ++i) limiter.overloaded(start + 20s);
   EXPECT_EQ(limiter.share(start + 20s), RateLimiter::share_min);
+}
+
+// At its deadline a call has expired: it would pay for a turn that it cannot take.
+TEST(RateLimiter, RefusesATurnAtTheVeryDeadlineAndTakesNothing) {
+  RateLimiter limiter({.per_second = 10, .burst = 1}, start);
+  ASSERT_TRUE(limiter.reserve(start, Deadline::never()));
+  auto const before = limiter.tat_ns();
+  EXPECT_FALSE(limiter.reserve(start, Deadline::at(start + 100ms)));
+  EXPECT_EQ(limiter.tat_ns(), before);
+  EXPECT_TRUE(limiter.reserve(start, Deadline::at(start + 100ms + 1ns)));
 }
 
 TEST(RateLimiter, SaysWhatCannotBeAsked) {
