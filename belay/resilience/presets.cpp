@@ -7,6 +7,7 @@ Preset standard() { return {}; }
 Preset enterprise() {
   Preset preset;
   preset.retry.backoff.jitter = Jitter::bounded;
+  preset.breaker = enterprise_breaker_options();
   return preset;
 }
 
