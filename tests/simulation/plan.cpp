@@ -139,6 +139,12 @@ void draw_server(Plan& plan, Draw& draw) {
   plan.max_connections = draw.one_of(5U, 100U, 100U);
   plan.login_capacity = draw.one_of(2U, 20U);
   plan.kill_delay = draw.one_of(100ms, 400ms, 3000ms);
+  if (plan.latency < 10ms) return;
+  // What cannot succeed in time on a healthy network proves nothing.
+  plan.pool.connect_timeout = std::max(plan.pool.connect_timeout, duration(1s));
+  plan.pool.liveness_timeout = std::max(plan.pool.liveness_timeout, duration(1s));
+  plan.pool.quarantine_timeout = std::max(plan.pool.quarantine_timeout, duration(2s));
+  plan.pool.acquire_timeout = std::max(plan.pool.acquire_timeout, duration(5s));
 }
 
 }  // namespace
@@ -159,6 +165,13 @@ Plan Plan::from_seed(std::uint64_t seed) {
   draw_policies(plan, policies);
   draw_server(plan, server);
   return plan;
+}
+
+/// Whether the connections that expire can be replaced at the rate at which they may be opened.
+bool Plan::is_steady() const {
+  auto const lifetime = std::chrono::duration<double>(*pool.max_lifetime).count();
+  return pool.hard_limit() * pools / lifetime < recovery.connect_rate / 4 &&
+         (pool.hard_limit() + 3) * pools + 1 <= max_connections;
 }
 
 std::vector<std::string> Plan::element_names() const {

@@ -98,6 +98,7 @@ struct Plan {
   duration kill_delay = std::chrono::seconds(1);  ///< until the server notices that a client has gone
 
   static Plan from_seed(std::uint64_t seed);
+  bool is_steady() const;
 
   /// What may be left out without making another run of it: the faults, then the clients by sixteenths.
   std::vector<std::string> element_names() const;

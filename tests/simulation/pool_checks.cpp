@@ -187,8 +187,7 @@ void PoolShell::check_calm() {
   record_.require(shot.leases == 0 && shot.waiting == 0, "P4", "leases or waiters without clients");
   record_.require(waiting_[1].empty() && holders_.empty(), "P6", "a client is neither served nor refused");
   auto const spare = shot.taken() - shot.in(SlotState::zombie);  // one that expired is being replaced perhaps
-  bool const is_possible = shot.min_idle <= plan_.max_connections / plan_.pools;
-  if (is_possible && core_.refill() == Refill::normal) {
+  if (plan_.is_steady() && core_.refill() == Refill::normal) {
     if (spare * shot.streams_per_connection < shot.min_idle) {
       record_.violate("P17", "idle did not return to min_idle: " + std::to_string(spare) + " of " +
                                  std::to_string(shot.min_idle) + ", recovering " + std::to_string(shot.is_recovering));

@@ -267,16 +267,13 @@ void World::rest() {
   for (auto const& pool : endpoint_.pools) {
     if (record_.is_clean()) pool->check_calm();
   }
-  std::uint32_t wanted = 1;
-  for (auto const& pool : endpoint_.pools) wanted += pool->core().snapshot(timeline_.now()).hard_limit;
-  bool const fits = wanted <= plan_.max_connections;
   std::vector<pool::Snapshot> before;
   for (auto const& pool : endpoint_.pools) before.push_back(pool->core().snapshot(timeline_.now()));
   auto longest = duration(20min);
   longest = std::min<duration>(longest, *plan_.pool.keepalive * 20);
   longest = std::min<duration>(longest, *plan_.pool.max_lifetime * 3);
   run_until(timeline_.now() + longest);
-  for (std::size_t i = 0; i < before.size() && fits; ++i) {
+  for (std::size_t i = 0; i < before.size() && plan_.is_steady(); ++i) {
     auto const after = endpoint_.pools[i]->core().snapshot(timeline_.now());
     auto const expired = static_cast<std::size_t>(pool::CloseReason::expired);
     auto const expiries = after.closed[expired] - before[i].closed[expired];
