@@ -251,6 +251,7 @@ SendState Client::state_of_loss() const noexcept {
 }
 
 void Client::replied(std::uint64_t nonce, Reply const* reply) {
+  if (reply == nullptr && awaited_ != nonce) return;  // it gave up at the very moment
   if (!lease_ || awaited_ != nonce) return endpoint_.record.violate("P11", "a reply came to somebody who did not ask");
   awaited_ = 0;
   pool_->statement(*lease_, false);
@@ -279,9 +280,11 @@ void Client::time_out() { break_off(ErrorClass::timeout_local); }
 /// Ends the attempt although the server may still work on it.
 void Client::break_off(ErrorClass error) {
   child_.leave();
-  if (awaited_ == 0) {  // nothing is under way
+  if (awaited_ == 0) {  // no statement of ours is under way; the reset before the first one may be
     auto const state = steps_sent_ > 0 ? SendState::refused : SendState::never_sent;
-    give_back({in_transaction() ? ReleaseCondition::transaction_open : ReleaseCondition::clean, Signal::nothing});
+    auto condition = in_transaction() ? ReleaseCondition::transaction_open : ReleaseCondition::clean;
+    if (endpoint_.server.awaited(*lease_->link, lease_->grant.stream) > 0) condition = ReleaseCondition::mid_query;
+    give_back({condition, Signal::nothing});
     return attempt_failed({error, state});
   }
   auto const state = state_of_loss();

@@ -2,6 +2,10 @@
 
 #include <cstdio>
 
+#include "belay/pool/slot.hpp"
+#include "belay/resilience/breaker_state.hpp"
+#include "belay/resilience/health_report.hpp"
+
 namespace belay::simulation {
 
 namespace {
@@ -9,6 +13,40 @@ namespace {
 template <class Enum>
 constexpr std::size_t number(Enum value) noexcept {
   return static_cast<std::size_t>(value);
+}
+
+/// Verdicts count in the epoch of their permit only, and only closed and half open give permits that count.
+void declare_breaker(testkit::PairCoverage& pairs) {
+  using State = resilience::BreakerState;
+  using Input = BreakerInput;
+  pairs.declare_all_legal();
+  for (auto const state : {State::open, State::forced_open, State::forced_closed}) {
+    for (auto const input : {Input::success, Input::failure, Input::slow, Input::ignored, Input::stop_waiting}) {
+      pairs.declare_illegal(number(state), number(input));
+    }
+  }
+  pairs.declare_illegal(number(State::closed), number(Input::stop_waiting));
+  for (auto const state : {State::closed, State::forced_open, State::forced_closed}) {
+    pairs.declare_illegal(number(state), number(Input::timer));  // they last until something happens
+  }
+}
+
+void declare_health(testkit::PairCoverage& pairs) {
+  pairs.declare_all_legal();
+  // Slow is measured against the successes before.
+  pairs.declare_illegal(number(resilience::HealthState::unknown), number(HealthInput::probe_slow));
+}
+
+void declare_calls(testkit::PairCoverage& pairs) {
+  for (auto const state : {CallState::limited, CallState::queued, CallState::at_breaker, CallState::pausing}) {
+    pairs.declare_legal(number(state), number(CallInput::timer));
+    pairs.declare_legal(number(state), number(CallInput::cancelled));
+  }
+  pairs.declare_legal(number(CallState::queued), number(CallInput::turn));
+  pairs.declare_legal(number(CallState::at_breaker), number(CallInput::news));
+  for (auto const input : {CallInput::succeeded, CallInput::failed, CallInput::cancelled}) {
+    pairs.declare_legal(number(CallState::attempting), number(input));
+  }
 }
 
 std::string lines(char const* machine, testkit::PairCoverage const& pairs) {
@@ -35,9 +73,9 @@ Coverage::Coverage()
       calls({"limited", "queued", "at_breaker", "pausing", "attempting"},
             {"timer", "turn", "news", "succeeded", "failed", "cancelled"}) {
   slots.declare_all_legal();
-  breaker.declare_all_legal();
-  health.declare_all_legal();
-  calls.declare_all_legal();
+  declare_breaker(breaker);
+  declare_health(health);
+  declare_calls(calls);
 }
 
 void Coverage::add(Coverage const& other) {

@@ -170,8 +170,7 @@ Plan Plan::from_seed(std::uint64_t seed) {
 /// Whether the connections that expire can be replaced at the rate at which they may be opened.
 bool Plan::is_steady() const {
   auto const lifetime = std::chrono::duration<double>(*pool.max_lifetime).count();
-  return pool.hard_limit() * pools / lifetime < recovery.connect_rate / 4 &&
-         (pool.hard_limit() + 3) * pools + 1 <= max_connections;
+  return pool.hard_limit() * pools / lifetime < recovery.connect_rate / 4 && max_connections >= 50;
 }
 
 std::vector<std::string> Plan::element_names() const {

@@ -190,7 +190,11 @@ void PoolShell::check_calm() {
   if (plan_.is_steady() && core_.refill() == Refill::normal) {
     if (spare * shot.streams_per_connection < shot.min_idle) {
       record_.violate("P17", "idle did not return to min_idle: " + std::to_string(spare) + " of " +
-                                 std::to_string(shot.min_idle) + ", recovering " + std::to_string(shot.is_recovering));
+                                 std::to_string(shot.min_idle) + ", sessions " +
+                                 std::to_string(server_.sessions(number_)) + "+" + std::to_string(server_.sessions(2)) +
+                                 " of " + std::to_string(plan_.max_connections) + ", hard limit " +
+                                 std::to_string(shot.hard_limit) + ", rate " +
+                                 std::to_string(gate_.gate().snapshot().rate_per_second));
     }
   }
   for (std::uint32_t i = 0; core_.slot(i) != nullptr; ++i) {
