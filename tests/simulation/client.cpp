@@ -31,6 +31,17 @@ void Client::start() {
   });
 }
 
+std::string Client::describe() const {
+  auto text = "client " + std::to_string(number_) + ": state " + std::to_string(static_cast<int>(state_)) + ", at " +
+              std::to_string(static_cast<int>(at_)) + ", statements sent " + std::to_string(steps_sent_) +
+              ", awaited " + std::to_string(awaited_) + ", second lease " + std::to_string(child_.is_busy());
+  if (lease_) {
+    text += ", link open " + std::to_string(lease_->link->is_open) + ", session " +
+            std::to_string(static_cast<int>(lease_->link->session)) + ", held " + std::to_string(pool_->holds(*lease_));
+  }
+  return text;
+}
+
 void Client::wake_at(time_point at, void (Client::*wakes)()) {
   endpoint_.timeline.at(at, [this, wakes, turn = turn_of_events_] {
     if (turn == turn_of_events_) (this->*wakes)();

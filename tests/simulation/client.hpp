@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <functional>
 #include <optional>
+#include <string>
 
 #include "endpoint.hpp"
 
@@ -19,6 +20,9 @@ class Client final : public Borrower {
   /// No further call begins.
   void stop() noexcept { is_stopped_ = true; }
   bool is_idle() const noexcept { return !call_; }
+
+  /// What it is doing, for a report.
+  std::string describe() const;
 
   void granted(Borrowing const&) override;
   void turned_away(pool::Refusal, ErrorClass) override;

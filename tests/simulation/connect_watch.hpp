@@ -34,18 +34,18 @@ class ConnectWatch final : public resilience::ConnectGate {
     return answer;
   }
   void connected(resilience::ConnectTicket ticket, time_point now) override {
-    take_back(ticket);
+    take_back(ticket, now);
     if (ticket.epoch == epoch()) ++successes_;
     gate_.connected(ticket, now);
     note_epoch();
   }
   void failed(resilience::ConnectTicket ticket, ErrorClass error, bool permanent, time_point now) override {
-    take_back(ticket);
+    take_back(ticket, now);
     gate_.failed(ticket, error, permanent, now);
     note_epoch();
   }
   void abandoned(resilience::ConnectTicket ticket, time_point now) override {
-    take_back(ticket);
+    take_back(ticket, now);
     gate_.abandoned(ticket, now);
     note_epoch();
   }
@@ -60,6 +60,8 @@ class ConnectWatch final : public resilience::ConnectGate {
 
   resilience::SharedRecovery& gate() noexcept { return gate_; }
   std::uint32_t in_flight() const noexcept { return in_flight_; }
+  /// When a ticket came back last: the others are told soon afterwards.
+  time_point freed_at() const noexcept { return freed_at_; }
 
  private:
   std::uint64_t epoch() const { return gate_.snapshot().epoch; }
@@ -71,7 +73,8 @@ class ConnectWatch final : public resilience::ConnectGate {
     }
   }
 
-  void take_back(resilience::ConnectTicket ticket) {
+  void take_back(resilience::ConnectTicket ticket, time_point now) {
+    freed_at_ = now;
     auto const found = by_epoch_.find(ticket.epoch);
     if (found == by_epoch_.end() || in_flight_ == 0) return record_.violate("P14", "a ticket was handed back twice");
     if (--found->second == 0) by_epoch_.erase(found);
@@ -94,6 +97,7 @@ class ConnectWatch final : public resilience::ConnectGate {
   std::uint64_t epoch_ = 0;
   std::uint32_t successes_ = 0;
   double tokens_;
+  time_point freed_at_ = Timeline::start;
   time_point filled_at_ = Timeline::start;
 };
 

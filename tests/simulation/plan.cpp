@@ -170,7 +170,10 @@ Plan Plan::from_seed(std::uint64_t seed) {
 /// Whether the connections that expire can be replaced at the rate at which they may be opened.
 bool Plan::is_steady() const {
   auto const lifetime = std::chrono::duration<double>(*pool.max_lifetime).count();
-  return pool.hard_limit() * pools / lifetime < recovery.connect_rate / 4 && max_connections >= 50;
+  auto const expiries = pool.hard_limit() * pools / lifetime;
+  constexpr double a_login = 0.2;  // seconds, on the slowest network
+  return expiries < recovery.connect_rate / 4 && expiries * a_login < recovery.max_connecting / 2.0 &&
+         max_connections >= 50;
 }
 
 std::vector<std::string> Plan::element_names() const {

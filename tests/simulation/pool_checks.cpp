@@ -81,7 +81,8 @@ void PoolShell::check_progress(Snapshot const& shot) {
   record_.require(!is_usable, "P6", "a waiter, a usable connection, and nothing is under way");
   record_.require(core_.next_timer() != time_point::max(), "P6", "a waiter, and the pool waits for nothing");
   // Who is refused a permission is told when to ask again, or that another attempt ended.
-  bool const is_idle = shot.taken() == 0 && core_.refill() == Refill::normal && gate_.in_flight() == 0;
+  bool const is_idle = shot.taken() == 0 && core_.refill() == Refill::normal && gate_.in_flight() == 0 &&
+                       timeline_.now() - gate_.freed_at() > 10us;
   if (is_idle && shot.hard_limit > 0) {
     auto const patience = std::max(gate_.next_probe_at(), timeline_.now()) + 11s;
     record_.require(core_.next_timer() <= patience, "P6", "a waiter, room for a connection, and nobody opens it");

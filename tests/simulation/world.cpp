@@ -239,7 +239,11 @@ void World::calm_down() {
   auto const longest = (plan_.pool.acquire_timeout + plan_.bulkhead.useful_min + 35s) * 8;
   auto const until = timeline_.now() + longest;
   while (record_.is_clean() && !everybody_is_idle() && timeline_.now() < until) run_until(timeline_.now() + 1s);
-  record_.require(everybody_is_idle(), "P6", "a call does not end although the server is healthy");
+  std::string busy;
+  for (auto const& client : clients_) {
+    if (!client->is_idle() && busy.size() < 1000) busy += "\n  " + client->describe();
+  }
+  if (record_.is_clean() && !busy.empty()) record_.violate("P6", "calls do not end although the server is healthy:" + busy);
 }
 
 /// P6 as liveness: with a healthy server, who has no deadline is served.
