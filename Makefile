@@ -9,6 +9,8 @@ PREFIX ?= /usr/local
 MINUTES ?= 10
 ROUNDS ?= 200
 SEED ?=
+SEEDS ?= 2000
+FIRST ?= 1
 ARGS ?=
 
 ##@ Use it
@@ -77,6 +79,16 @@ fuzz: ## Every fuzzer, MINUTES=10 split between them
 crash: ## Power loss and kill -9 while writing, ROUNDS=200 of each
 	@scripts/setup test
 	@scripts/evidence crash --param rounds=$(ROUNDS) -- scripts/crash $(ROUNDS) $(SEED)
+
+.PHONY: simulate
+simulate: ## The whole library in virtual time, SEEDS=2000 runs, each twice (FIRST=1)
+	@scripts/setup test
+	@scripts/evidence simulate --param seeds=$(SEEDS) --param first=$(FIRST) -- scripts/simulate $(SEEDS) $(FIRST)
+
+.PHONY: mutants
+mutants: ## Whether the simulation finds planted mistakes, each under up to 500 seeds
+	@scripts/setup test
+	@scripts/evidence mutants -- scripts/mutants
 
 .PHONY: bench
 bench: ## Benchmarks, and the peers they are compared with

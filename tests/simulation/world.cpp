@@ -235,15 +235,17 @@ bool World::everybody_is_idle() const {
 void World::calm_down() {
   run_until(timeline_.now() + std::min<duration>(plan_.chaos_lasts / 4, 5s));
   for (auto const& client : clients_) client->stop();
-  // The longest a call may take: retries and their pauses, each attempt up to its place in the queue's time.
-  auto const longest = (plan_.pool.acquire_timeout + plan_.bulkhead.useful_min + 35s) * 8;
+  // The longest that all may take, one after the other: retries and their pauses, each attempt with a lease that asks
+  // for a second one in vain.
+  auto const longest = (plan_.pool.acquire_timeout + 35s) * (8 + plan_.clients * 2);
   auto const until = timeline_.now() + longest;
   while (record_.is_clean() && !everybody_is_idle() && timeline_.now() < until) run_until(timeline_.now() + 1s);
   std::string busy;
   for (auto const& client : clients_) {
     if (!client->is_idle() && busy.size() < 1000) busy += "\n  " + client->describe();
   }
-  if (record_.is_clean() && !busy.empty()) record_.violate("P6", "calls do not end although the server is healthy:" + busy);
+  if (record_.is_clean() && !busy.empty())
+    record_.violate("P6", "calls do not end although the server is healthy:" + busy);
 }
 
 /// P6 as liveness: with a healthy server, who has no deadline is served.
