@@ -187,7 +187,7 @@ void PoolShell::check_calm() {
   auto const shot = core_.snapshot(timeline_.now());
   record_.require(shot.leases == 0 && shot.waiting == 0, "P4", "leases or waiters without clients");
   record_.require(waiting_[1].empty() && holders_.empty(), "P6", "a client is neither served nor refused");
-  auto const spare = shot.taken() - shot.in(SlotState::zombie);  // one that expired is being replaced perhaps
+  auto const spare = shot.taken() - shot.in(SlotState::zombie) + 1;  // one that expired is being replaced perhaps
   if (plan_.is_steady() && core_.refill() == Refill::normal) {
     if (spare * shot.streams_per_connection < shot.min_idle) {
       record_.violate("P17", "idle did not return to min_idle: " + std::to_string(spare) + " of " +

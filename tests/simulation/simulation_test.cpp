@@ -26,7 +26,7 @@ TEST(Simulation, KeepsAllInvariantsWhateverGoesWrong) {
   auto const result = campaign.run(report);
   EXPECT_EQ(result.violations, 0U) << report.str();
   EXPECT_EQ(result.coverage.describe().find("illegal:"), std::string::npos) << result.coverage.describe();
-  EXPECT_GT(result.calls, result.failed_calls) << "hardly anything works: the plans prove nothing";
+  EXPECT_LT(result.failed_calls * 10, result.calls * 9) << "hardly anything works: the plans prove nothing";
 }
 
 // The shrinker relies on it.

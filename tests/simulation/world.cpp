@@ -251,10 +251,9 @@ void World::calm_down() {
 /// P6 as liveness: with a healthy server, who has no deadline is served.
 void World::ask_patiently() {
   if (!record_.is_clean()) return;
-  std::uint32_t most = 1;
-  for (auto const& pool : endpoint_.pools) most += pool->core().snapshot(timeline_.now()).hard_limit;
-  if (most > plan_.max_connections) return;  // one pool's connections may keep another's out for good
-  run_until(timeline_.now() + 130s);         // what was refused permanently is believed for a minute
+  // Else one pool may take all that the server, or the rate, allows, and keep the other out for good.
+  if (!plan_.is_steady()) return;
+  run_until(timeline_.now() + 130s);  // what was refused permanently is believed for a minute
   for (auto const& pool : endpoint_.pools) {
     Patient patient(*pool);
     for (int i = 0; i < 3 && !patient.was_served; ++i) {
