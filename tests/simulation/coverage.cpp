@@ -49,6 +49,14 @@ void declare_calls(testkit::PairCoverage& pairs) {
   }
 }
 
+void declare_slots(testkit::PairCoverage& pairs) {
+  for (std::size_t state = 0; state < pool::slot_states; ++state) {
+    for (std::size_t input = 0; input <= number(SlotInput::late); ++input) {
+      if (is_expected(state, static_cast<SlotInput>(input))) pairs.declare_legal(state, input);
+    }
+  }
+}
+
 std::string lines(char const* machine, testkit::PairCoverage const& pairs) {
   std::string text;
   for (auto const& name : pairs.missing()) text += std::string("missing: ") + machine + ": " + name + "\n";
@@ -58,12 +66,42 @@ std::string lines(char const* machine, testkit::PairCoverage const& pairs) {
 
 }  // namespace
 
+bool is_expected(std::size_t slot_state, SlotInput input) noexcept {
+  using State = pool::SlotState;
+  auto const is = [state = static_cast<State>(slot_state)](auto... states) { return ((state == states) || ...); };
+  switch (input) {
+    case SlotInput::connected: return is(State::connecting);
+    case SlotInput::initialised: return is(State::initialising);
+    case SlotInput::connect_failed: return is(State::connecting, State::initialising);
+    case SlotInput::test_passed:
+    case SlotInput::test_failed: return is(State::testing);
+    // A connection with several streams is leased, or tested, while one of them is being cleaned.
+    case SlotInput::cleaned: return is(State::testing, State::leased, State::resetting, State::quarantined);
+    case SlotInput::clean_up_failed: return is(State::leased, State::resetting, State::quarantined);
+    case SlotInput::cancel_ended: return is(State::testing, State::leased, State::quarantined);
+    case SlotInput::lost: return is(State::idle, State::testing, State::leased, State::resetting, State::quarantined);
+    case SlotInput::closed: return is(State::closing);
+    case SlotInput::session_gone: return is(State::zombie);
+    case SlotInput::lent: return is(State::leased);
+    case SlotInput::released: return is(State::leased, State::testing);
+    case SlotInput::timer:
+    case SlotInput::invalidated:
+    case SlotInput::resized:
+    case SlotInput::suspected:
+    case SlotInput::paused:
+    case SlotInput::drained: break;
+    case SlotInput::late: return !is(State::connecting);  // nothing has been reported on it yet
+  }
+  return true;
+}
+
 Coverage::Coverage()
     : slots({"empty", "connecting", "initialising", "idle", "testing", "leased", "resetting", "quarantined", "closing",
              "zombie"},
-            {"connected", "initialised", "connect_failed", "test_passed", "test_failed", "cleaned", "clean_up_failed",
-             "cancel_ended", "lost", "closed", "session_gone", "lent", "released", "timer", "invalidated", "resized",
-             "suspected", "paused", "drained"}),
+            {"connected",       "initialised",  "connect_failed", "test_passed", "test_failed",  "cleaned",
+             "clean_up_failed", "cancel_ended", "lost",           "closed",      "session_gone", "lent",
+             "released",        "timer",        "invalidated",    "resized",     "suspected",    "paused",
+             "drained",         "late"}),
       breaker({"closed", "open", "half_open", "forced_open", "forced_closed"},
               {"enter", "success", "failure", "slow", "ignored", "stale", "timer", "recovered", "force_open",
                "force_closed", "release", "stop_waiting"}),
@@ -72,7 +110,7 @@ Coverage::Coverage()
               "connect_succeeded", "connect_failed", "transport_failure", "suspended"}),
       calls({"limited", "queued", "at_breaker", "pausing", "attempting"},
             {"timer", "turn", "news", "succeeded", "failed", "cancelled"}) {
-  slots.declare_all_legal();
+  declare_slots(slots);
   declare_breaker(breaker);
   declare_health(health);
   declare_calls(calls);
@@ -90,11 +128,12 @@ bool Coverage::is_complete() const {
 }
 
 std::string Coverage::describe() const {
-  char figures[160];
+  char figures[200];
+  auto const legal = slots.legal() + breaker.legal() + health.legal() + calls.legal();
   std::snprintf(figures, sizeof figures,
-                "figure: slot_pairs_percent=%.1f breaker_pairs_percent=%.1f health_pairs_percent=%.1f "
+                "figure: legal_pairs=%zu slot_pairs_percent=%.1f breaker_pairs_percent=%.1f health_pairs_percent=%.1f "
                 "call_pairs_percent=%.1f\n",
-                slots.percentage(), breaker.percentage(), health.percentage(), calls.percentage());
+                legal, slots.percentage(), breaker.percentage(), health.percentage(), calls.percentage());
   return figures + lines("slot", slots) + lines("breaker", breaker) + lines("health", health) + lines("call", calls);
 }
 

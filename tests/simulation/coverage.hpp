@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <string>
 
@@ -27,8 +28,12 @@ enum class SlotInput : std::uint8_t {
   resized,
   suspected,
   paused,
-  drained
+  drained,
+  late  ///< a report that the pool ignores, because it came too late or twice
 };
+
+/// Whether the pool acts on the report in that state, where the input is a report.
+bool is_expected(std::size_t slot_state, SlotInput) noexcept;
 
 enum class BreakerInput : std::uint8_t {
   enter,

@@ -41,7 +41,7 @@ void draw_load(Plan& plan, Draw& draw) {
   plan.writes = draw.one_of(0.1, 0.4);
   plan.transactions = draw.one_of(0.0, 0.2, 0.5);
   plan.idempotent = draw.one_of(0.0, 0.3, 1.0);
-  plan.alters_session = draw.one_of(0.0, 0.1);
+  plan.alters_session = draw.one_of(0.0, 0.1, 0.5);
   plan.nested = draw.one_of(0.0, 0.0, 0.05, 0.4);
   plan.holds_long = draw.one_of(0.0, 0.01, 0.1);
   plan.pinned = draw.one_of(0.0, 0.3);
@@ -68,7 +68,7 @@ void draw_pool(Plan& plan, Draw& draw) {
   pool.max_size = draw.one_of(1U, 2U, 5U, 10U, 20U);
   pool.max_overflow = draw.one_of(0U, 0U, 3U);
   pool.min_idle = static_cast<std::uint32_t>(draw.below(pool.max_size + 1));
-  pool.streams_per_connection = draw.one_of(1U, 1U, 1U, 8U);
+  pool.streams_per_connection = draw.one_of(1U, 1U, 8U);
   if (draw.one_in(3)) pool.max_waiters = draw.one_of(3U, 30U);
   if (draw.one_in(3)) pool.admission = std::nullopt;
   pool.acquire_timeout = draw.one_of(500ms, 5000ms, 30'000ms);

@@ -67,13 +67,11 @@ void PoolShell::perform(Make make) {
 template <class Make>
 void PoolShell::report(Input input, SlotHandle slot, duration wait, Make make) {
   auto const say = [this, input, slot, make] {
+    cover(input, slot);
     record_.note("report", static_cast<std::uint64_t>(input), slot.index);
     perform([&](Actions& actions) { make(actions); });
   };
-  timeline_.in(wait, [this, input, slot, say] {
-    cover(input, slot);
-    say();
-  });
+  timeline_.in(wait, say);
   // A test's answer does not say which test of the connection it answers: making it once more is the shell's mistake.
   bool const is_test = input == Input::test_passed || input == Input::test_failed;
   if (!is_test && chance(random_, stale_reports)) timeline_.in(wait + within(random_, 2s), say);
@@ -82,7 +80,8 @@ void PoolShell::report(Input input, SlotHandle slot, duration wait, Make make) {
 void PoolShell::cover(Input input, SlotHandle handle) {
   auto const* const slot = core_.slot(handle.index);
   auto const state = slot != nullptr && slot->version == handle.version ? slot->state : SlotState::empty;
-  coverage_.slots.record(static_cast<std::size_t>(state), static_cast<std::size_t>(input));
+  auto const index = static_cast<std::size_t>(state);
+  coverage_.slots.record(index, static_cast<std::size_t>(is_expected(index, input) ? input : Input::late));
 }
 
 void PoolShell::cover_all(Input input) {
