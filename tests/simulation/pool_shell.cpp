@@ -396,9 +396,10 @@ void PoolShell::await_end(SlotAction const& action, Link& link) {
   Request request{.kind = Request::Kind::rollback, .nonce = server_.new_nonce(), .stream = action.stream};
   if (action.kind == Kind::reset) request.kind = Request::Kind::reset;
   bool const is_sent = server_.send(link, request, [this, slot, lease](Reply const* reply) {
-    if (reply == nullptr) {
-      return report(Input::clean_up_failed, slot, 0ns, [this, lease](Actions& actions) {
-        core_.clean_up_failed(lease, Signal::transport, timeline_.now(), actions);
+    if (reply == nullptr || reply->failure) {
+      auto const signal = reply == nullptr ? Signal::transport : Signal::taint;
+      return report(Input::clean_up_failed, slot, 0ns, [this, lease, signal](Actions& actions) {
+        core_.clean_up_failed(lease, signal, timeline_.now(), actions);
       });
     }
     report(Input::cleaned, slot, 0ns,

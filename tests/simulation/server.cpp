@@ -154,6 +154,9 @@ std::optional<Failure> Server::refusal(Request const& request) {
 
 std::optional<Failure> Server::execute(Link&, Link::Stream& stream, Request const& request) {
   if (request.lease != 0) ++calls_;
+  bool const cleans = request.kind == Request::Kind::rollback || request.kind == Request::Kind::reset;
+  if (cleans && request.lease == 0 && chance(random_, trouble.errors))
+    return Failure{ErrorClass::internal, SendState::executed};
   if (request.alters_session) stream.is_altered = true;
   switch (request.kind) {
     case Request::Kind::ping: break;
