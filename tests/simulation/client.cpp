@@ -12,8 +12,6 @@ using pool::Release;
 using pool::ReleaseCondition;
 using pool::Signal;
 
-constexpr duration a_step = 20us;  ///< what a step of the executor may take here
-
 }  // namespace
 
 Client::Client(Endpoint& endpoint, std::uint64_t number, Random random)
@@ -148,8 +146,9 @@ void Client::end_call(bool success) {
   ++endpoint_.finished;
   if (!success) ++endpoint_.failed;
   record.note(success ? "success" : "failure", number_, static_cast<std::uint64_t>(call_->failure().error_class));
-  record.require(deadline_.is_never() || now() <= std::max(deadline_.at(), began_) + a_step, "D1",
-                 "a call ended after its deadline");
+  record.require(deadline_.is_never() ||
+                     now() <= std::max(deadline_.at(), began_) + endpoint_.plan.step * 4 + endpoint_.plan.timers_late,
+                 "D1", "a call ended after its deadline");
   duration sum{};
   for (std::size_t i = 0; i < PhaseTimes::phase_count; ++i) sum += call_->phases().spent_in(static_cast<Phase>(i));
   record.require(sum == now() - began_, "D2", "the phases do not add up to the call's time");

@@ -46,6 +46,9 @@ void draw_load(Plan& plan, Draw& draw) {
   plan.holds_long = draw.one_of(0.0, 0.01, 0.1);
   plan.pinned = draw.one_of(0.0, 0.3);
   plan.closes_in_chaos = draw.one_in(4);
+  if (!draw.one_in(3)) return;
+  plan.step = 3ms;  // a busy executor
+  plan.timers_late = 1ms;
 }
 
 void draw_faults(Plan& plan, Draw& draw) {

@@ -76,7 +76,8 @@ struct Plan {
   double nested = 0;  ///< share of lease holders that want a second lease
   double holds_long = 0;
   double pinned = 0.1;
-  double shadows_deadline = 0;
+  duration step = std::chrono::microseconds(5);  ///< how late the executor may resume a waiter
+  duration timers_late{};                        ///< how late its timers are
   bool closes_in_chaos = false;
 
   std::uint32_t pools = 1;

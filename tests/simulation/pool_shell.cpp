@@ -34,7 +34,7 @@ PoolShell::PoolShell(Plan const& plan, std::uint32_t number, Timeline& timeline,
       random_(random.fork("shell")),
       core_(plan.pool, gate, random.fork("core"), timeline.now()) {}
 
-duration PoolShell::soon() { return within(random_, 5us); }
+duration PoolShell::soon() { return within(random_, plan_.step); }
 
 Link* PoolShell::link_of(SlotHandle slot) const {
   if (slot.index >= links_.size()) return nullptr;

@@ -92,6 +92,7 @@ void World::run_until(time_point end) {
     auto timer = health_.next_tick_at();
     for (auto const& pool : endpoint_.pools) timer = std::min(timer, pool->next_timer());
     for (auto const& breaker : endpoint_.breakers) timer = std::min(timer, breaker->next_event());
+    if (timer != time_point::max()) timer += plan_.timers_late;
     auto const event = timeline_.next_at();
     if (std::min(timer, event) > end) break;
     if (event < timer) {
@@ -297,7 +298,7 @@ void World::close_all() {
 void World::check_end() {
   auto until = timeline_.now();
   for (auto const& pool : endpoint_.pools) until = std::max(until, pool->closes_by());
-  run_until(until);
+  run_until(until + plan_.timers_late + plan_.step);
   for (auto const& pool : endpoint_.pools) {
     if (record_.is_clean()) record_.require(pool->core().is_closed(), "P19", "the drain is not over by its deadline");
   }
