@@ -73,7 +73,8 @@ void Client::begin_call() {
   ++endpoint_.calls;
   call_.emplace(*endpoint_.parts[operation_], context, random_.fork("call" + std::to_string(call_number_)));
   if (chance(random_, endpoint_.hurry)) {
-    endpoint_.timeline.in(within(random_, 500ms), [this, call = call_number_] {
+    duration const patience = chance(random_, 0.5) ? 500ms : 20ms;
+    endpoint_.timeline.in(within(random_, patience), [this, call = call_number_] {
       if (call == call_number_ && call_) cancel();
     });
   }

@@ -20,7 +20,7 @@ std::uint64_t number_from_environment(char const* name, std::uint64_t otherwise)
 TEST(Simulation, KeepsAllInvariantsWhateverGoesWrong) {
   Campaign campaign;
   campaign.first_seed = number_from_environment("BELAY_SEED", 1);
-  campaign.seeds = number_from_environment("BELAY_SEEDS", std::getenv("BELAY_SEED") != nullptr ? 1 : 60);
+  campaign.seeds = number_from_environment("BELAY_SEEDS", std::getenv("BELAY_SEED") != nullptr ? 1 : 30);
   campaign.replay = "build/dev/tests/simulation/simulate 1 ";
   std::ostringstream report;
   auto const result = campaign.run(report);
