@@ -164,8 +164,8 @@ class PoolShell : public std::enable_shared_from_this<PoolShell> {
   void note_revoked(PoolEvent const&);
   bool must_deliver() const noexcept;
   void turn_away_waiters(time_point now, Actions&) noexcept;
-  void destroy_parked() noexcept;
-  void abandon() noexcept;
+  void destroy_parked(boost::asio::execution_context const&) noexcept;
+  void abandon(boost::asio::execution_context const&, bool is_timer_gone) noexcept;
   DrainResult drain_result() const;
   void listen_to_gate();
 

@@ -244,9 +244,9 @@ void PoolShell::resume_callers() noexcept {
       executor = call->executor_;
     }
     try {
-      // Nothing else ends a call that waits but the end of its context, which drops this function too.
-      bool const is_posted = context->post(executor, [this, call] { resume(*call); });
-      if (!is_posted) destroy_parked();
+      // Nothing but the end of its context ends a call that waits. That drops this function as well, or refuses it:
+      // then context_gone() finds the call among those that are posted.
+      context->post(executor, [this, call] { resume(*call); });
     } catch (...) {
       std::lock_guard const lock(mutex_);
       is_resuming_ = false;

@@ -261,8 +261,6 @@ DrainResult PoolShell::drain_result() const {
 void PoolShell::context_gone(asio::execution_context const& context) noexcept {
   auto const self = shared_from_this();
   std::vector<std::shared_ptr<ContextLink>> gone;
-  bool is_own = context_->context() == &context;
-  for (auto const& executor : connection_executors_) is_own = is_own || &context_of(executor) == &context;
   {
     std::lock_guard const lock(mutex_);
     auto const first = std::stable_partition(links_.begin(), links_.end(),
@@ -271,22 +269,26 @@ void PoolShell::context_gone(asio::execution_context const& context) noexcept {
     links_.erase(first, links_.end());
   }
   for (auto const& link : gone) link->cut();
-  destroy_parked();
-  if (is_own) abandon();
+  destroy_parked(context);
+  bool is_own = false;
+  for (auto const& executor : connection_executors_) is_own = is_own || &context_of(executor) == &context;
+  bool const is_mine = context_->context() == &context;
+  if (is_own || is_mine) abandon(context, is_mine);
 }
 
-/// The frames of callers whose context is gone; each takes its call out of the pool.
-void PoolShell::destroy_parked() noexcept {
-  auto const first_lost = [this]() -> ParkedCall* {
+/// The frames of callers in a context that ends, on the thread that ends it; each takes its call out of the pool.
+void PoolShell::destroy_parked(asio::execution_context const& context) noexcept {
+  auto const first_lost = [&]() -> ParkedCall* {
     for (auto const* calls : {&parked_, &to_resume_, &posted_}) {
       for (auto* call = calls->front(); call != nullptr; call = Calls::next(*call)) {
-        if (call->handler_ && call->context_->is_cut()) return call;
+        bool const is_lost = call->handler_ && call->context_->context() == &context && call->context_->is_cut();
+        if (is_lost) return call;
       }
     }
     return nullptr;
   };
   for (;;) {
-    std::optional<ParkedCall::Handler> handler;
+    std::optional<ParkedCall::Handler> handler;  // outlives the lock
     std::lock_guard const lock(mutex_);
     auto* const call = first_lost();
     if (call == nullptr) return;
@@ -296,30 +298,38 @@ void PoolShell::destroy_parked() noexcept {
   }
 }
 
-/// A context of the pool's own is gone: nothing can be done to its connections any more, nobody can be served.
-void PoolShell::abandon() noexcept {
-  std::vector<std::shared_ptr<ConnectionKeeper>> keepers;  // these outlive the lock
-  std::shared_ptr<net::TimeService> time;
-  PoolEnvironment::Registration registration;
+/// A context of the pool's is gone, and with it the connections that live there: the pool ends by force.
+void PoolShell::abandon(asio::execution_context const& context, bool is_timer_gone) noexcept {
   close_hard();
-  Turn turn;
-  decide(turn, [&](time_point) {
-    is_abandoned_ = true;
-    time = std::move(time_);
-    registration = std::move(registration_);
-    for (auto& place : places_) {
-      if (!place.keeper) continue;
-      place.keeper->is_dismissed = true;
-      try {
-        keepers.push_back(std::move(place.keeper));
-      } catch (...) {  // no memory to keep them: they go at once
-        place.keeper.reset();
-      }
-    }
-    for (auto* call = closers_.front(); call != nullptr; call = Closers::next(*call)) resume_later(*call);
-  });
-  perform(turn);
-  wait_.reset();
+  std::shared_ptr<net::TimeService> time;  // these outlive the lock
+  PoolEnvironment::Registration registration;
+  std::shared_ptr<asio::cancellation_signal> wait;
+  if (is_timer_gone) {
+    Turn turn;
+    decide(turn, [&](time_point) {
+      is_abandoned_ = true;
+      time = std::move(time_);
+      registration = std::move(registration_);
+      for (auto* call = closers_.front(); call != nullptr; call = Closers::next(*call)) resume_later(*call);
+    });
+    wait = std::move(wait_);
+    perform(turn);
+  }
+  for (std::size_t i = 0;; ++i) {
+    std::shared_ptr<ConnectionKeeper> dismissed;
+    Turn turn;
+    bool is_last = false;
+    decide(turn, [&](time_point now) {
+      if (is_last = i >= places_.size(); is_last) return;
+      auto& keeper = places_[i].keeper;
+      if (!keeper || keeper->context()->context() != &context) return;
+      dismissed = std::move(keeper);
+      dismissed->is_dismissed = true;
+      core_.closed(dismissed->slot(), SessionFate::unknown, now, turn.actions);
+    });
+    perform(turn);
+    if (is_last) return;
+  }
 }
 
 }  // namespace belay::pool::detail
