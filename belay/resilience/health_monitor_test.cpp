@@ -327,6 +327,18 @@ TEST(HealthMonitor, InvalidatesAgainWhenItFallsAfterASuccess) {
   EXPECT_EQ(watch.invalidations, 2) << "what was connected after the success is suspect too";
 }
 
+TEST(HealthMonitor, InvalidatesAtTheFirstFailureOfEachEpisode) {
+  Watch watch;
+  watch.succeed();
+  for (int episode = 1; episode <= 3; ++episode) {
+    watch.fail();
+    EXPECT_EQ(watch.invalidations, episode);
+    watch.succeed();
+    watch.succeed();
+    EXPECT_EQ(watch.state(), HealthState::up);
+  }
+}
+
 TEST(HealthMonitor, ReportsLatencyQuantilesOfTheLatestProbes) {
   Watch watch({.slow_at_least = 1min});
   EXPECT_EQ(watch.monitor.report().latency_p50, std::nullopt);

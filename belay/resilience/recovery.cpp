@@ -59,12 +59,12 @@ Recovery::Recovery(RecoveryOptions const& options, Random random)
       rate_(options.connect_rate, options.max_connecting, random.fork("rate")) {}
 
 ConnectGate::Answer Recovery::try_connect(time_point now) {
-  bool const is_probe = phase_ == Phase::probing || phase_ == Phase::untried;
-  if (in_flight_ >= (is_probe ? 1 : allowed_)) return {};
+  if (in_flight_ >= allowed_) return {};
   auto const earliest = next_probe_at();
   if (now < earliest) return {std::nullopt, std::max(earliest, rate_.next_at(now))};
   if (!rate_.try_take(now)) return {std::nullopt, rate_.next_at(now)};
   ++in_flight_;
+  bool const is_probe = phase_ == Phase::probing || phase_ == Phase::untried;
   return {ConnectTicket{epoch_, is_probe}, time_point::max()};
 }
 

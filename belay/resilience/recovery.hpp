@@ -118,7 +118,7 @@ class Recovery final : public ConnectGate {
   Phase phase_ = Phase::untried;
   std::uint64_t epoch_ = 0;
   std::uint32_t in_flight_ = 0;
-  std::uint32_t allowed_ = 1;
+  std::uint32_t allowed_ = 1;  ///< one while untried or probing
   std::uint32_t failures_in_a_row_ = 0;
   std::uint32_t probes_failed_ = 0;
   std::uint32_t denials_in_a_row_ = 0;

@@ -146,6 +146,7 @@ TEST_F(RecoveryTest, IsNotWedgedByAnAbandonedProbe) {
     EXPECT_TRUE(probe.is_probe);
     EXPECT_FALSE(recovery().try_connect(now + 1h).ticket);
     recovery().abandoned(probe, now);
+    EXPECT_GT(recovery().next_probe_at(), now) << "a pause all the same";
     EXPECT_LE(recovery().next_probe_at(), now + 100ms) << "no verdict, no longer pause";
   }
   succeed();
@@ -209,6 +210,22 @@ TEST_F(RecoveryTest, DoesNotTakeAnOutageForALoginLimit) {
   auto const back_at = now;
   for (; logins < 25; ++logins) succeed();
   EXPECT_LT(now - back_at, 10s + 5s) << "one pause of the prober at most, then 25 connections within seconds";
+}
+
+TEST_F(RecoveryTest, DoesNotTakeAServerThatStartsUpForALoginLimit) {
+  become_steady();
+  now += 2min;
+  recovery().lost_all(now);
+  for (int i = 0; i < 10; ++i) fail(ErrorClass::overload);
+  EXPECT_DOUBLE_EQ(recovery().snapshot().rate_per_second, 10) << "57P03, the database system is starting up";
+}
+
+TEST_F(RecoveryTest, BeginsSlowlyInRateTooWhenTheEndpointIsBack) {
+  become_steady();
+  now += 2min;
+  recovery().lost_all(now);
+  succeed();
+  EXPECT_DOUBLE_EQ(recovery().snapshot().rate_per_second, ConnectRate::first_per_second);
 }
 
 TEST_F(RecoveryTest, RefusesNonsensicalOptions) {
