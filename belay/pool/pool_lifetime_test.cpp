@@ -191,6 +191,34 @@ TEST_F(PoolContextTest, FailsCallersElsewhereWhenThePoolsContextEnds) {
   EXPECT_TRUE(pool.snapshot().is_closing);
 }
 
+TEST_F(PoolContextTest, IsClosedWhenTheContextOfItsConnectionsEnds) {
+  auto wires = std::make_unique<asio::io_context>(1);
+  PoolOptions options;
+  options.min_idle = 1;
+  options.max_size = 1;
+  server.time = net::system_time(wires->get_executor());
+  PoolEnvironment environment(pools->get_executor());
+  environment.connection_executors = {wires->get_executor()};
+  Pool<Wire> const pool(options, std::make_shared<FakeConnector>(server), environment);
+  pool.start();
+  for (int i = 0; i < 10; ++i) {
+    poll();
+    wires->restart();
+    wires->poll();
+  }
+  ASSERT_EQ(pool.snapshot().in(SlotState::idle), 1U);
+  server.time.reset();
+  wires.reset();
+  EXPECT_TRUE(server.wires.empty());
+  EXPECT_THROW(pool.try_acquire(), Error);
+  std::optional<DrainResult> drained;
+  asio::co_spawn(
+      *callers, [&]() -> awaitable<void> { drained = co_await pool.close(Deadline::never()); }, asio::detached);
+  poll();
+  ASSERT_TRUE(drained);
+  EXPECT_EQ(drained->connections_abandoned, 0U);
+}
+
 TEST_F(PoolContextTest, EndsWithBothContextsInEitherOrder) {
   for (bool const callers_first : {true, false}) {
     callers = std::make_unique<asio::io_context>(1);

@@ -70,6 +70,30 @@ TEST_F(PoolTest, ServesThoseWhoWaitInTheirOrder) {  // P7
   EXPECT_EQ(order, expected);
 }
 
+TEST_F(PoolTest, ResumesThoseWhoAreServedTogetherInTheirOrder) {  // P7
+  testkit::SimScheduler::Options in_order;
+  in_order.order = testkit::SimScheduler::Options::Order::first_in_first_out;
+  world = std::make_unique<testkit::SimScheduler>(1, in_order);
+  server.time = time = std::make_shared<testkit::SimTime>(*world);
+  options.min_idle = options.max_size = 5;
+  pool().start();
+  settle();
+  pool().pause();
+  std::vector<int> order;
+  for (int i = 0; i < 5; ++i) {
+    spawn([&, i]() -> awaitable<void> {
+      auto const lease = co_await pool().acquire();
+      order.push_back(i);
+      co_await time->wait_for(1ms);
+    });
+  }
+  settle();
+  EXPECT_EQ(snapshot().waiting, 5U);
+  pool().resume();
+  settle();
+  EXPECT_EQ(order, (std::vector<int>{0, 1, 2, 3, 4}));
+}
+
 TEST_F(PoolTest, GivesNewcomersNothingWhileAnybodyWaits) {  // P7
   options.max_size = 1;
   auto const holder = hold(1s);

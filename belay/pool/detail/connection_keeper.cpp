@@ -96,8 +96,8 @@ void ConnectionKeeper::ended(Running const& which) noexcept {
 }
 
 void ConnectionKeeper::cancel_running() noexcept {
-  for (std::size_t i = 0; i < running_.size(); ++i) {
-    auto const running = running_[i];  // it may end while it is told
+  for (std::size_t i = 0; i < running_.size(); ++i) {  // NOLINT(modernize-loop-convert): it may end while it is told
+    auto const running = running_[i];
     running->signal.emit(asio::cancellation_type::terminal);
   }
 }

@@ -49,6 +49,7 @@ PoolShell::PoolShell(PoolOptions const& options, std::shared_ptr<Connector> conn
                      TypeCheck type_check)
     : connector_(std::move(connector)),
       is_right_(type_check),
+      // NOLINTNEXTLINE(bugprone-throw-keyword-missing): kept, to be thrown when there is no memory to make one
       out_of_memory_(ErrorClass::internal, SendState::never_sent, "there is no memory left to use a connection"),
       executor_(environment.executor),
       connection_executors_(executors_of_connections(environment)),
