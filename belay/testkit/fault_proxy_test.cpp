@@ -174,7 +174,7 @@ TEST(FaultProxy, KeepsTheBytesInOrderWhilePlansChange) {
   std::thread planner([&] {
     for (std::size_t i = 0; !is_done; ++i) {
       proxy.set_plan(plans[i % plans.size()]);
-      std::this_thread::sleep_for(1ms);
+      std::this_thread::sleep_for(1ms);  // a pace: each plan shall meet some of the bytes
     }
   });
   auto const reading = client.read(sent.size());
