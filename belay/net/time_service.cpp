@@ -15,7 +15,6 @@
 namespace belay::net {
 
 namespace asio = boost::asio;
-using boost::system::error_code;
 
 namespace {
 

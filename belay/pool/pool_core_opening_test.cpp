@@ -378,7 +378,7 @@ TEST_F(PoolOpening, ExpiresAtMostOneConnectionPerGapAfterItWasResized) {
     core.emplace(options, gate, Random(seed), now);
     auto const overdue = lease();
     pass(31min);
-    input([&](PoolCore& core_, Actions& wanted) { core_.resize({0, 3, 0}, now, wanted); });
+    input([&](PoolCore& machine, Actions& wanted) { machine.resize({0, 3, 0}, now, wanted); });
     auto const two = lease();
     auto const three = lease();
     release(overdue);

@@ -64,7 +64,7 @@ TEST_F(PoolRelease, DoesNotAskForTheResetOfAConnectionThatIsGone) {
   options.max_size = 1;
   auto const one = lease();
   release(one, {ReleaseCondition::session_changed, Signal::nothing});
-  input([&](PoolCore& core_, Actions& wanted) { core_.lost(one.slot(), Signal::nothing, now, wanted); });
+  input([&](PoolCore& machine, Actions& wanted) { machine.lost(one.slot(), Signal::nothing, now, wanted); });
   close_all();
   auto const two = lease();
   ASSERT_EQ(two.slot().index, one.slot().index);

@@ -106,7 +106,7 @@ TEST_F(PoolShutdown, ForcesWhatIsLeftThoughItsTimersCameLate) {
   auto const lent = lease();
   close();
   now += 11s;
-  input([&](PoolCore& core_, Actions& wanted) { core_.advance(now, wanted); });
+  input([&](PoolCore& machine, Actions& wanted) { machine.advance(now, wanted); });
   EXPECT_EQ(count(Kind::close_force), 1U) << "a connection that is only forgotten stays open";
   EXPECT_FALSE(pool().holds(lent.lease()));
   pass(0s);

@@ -103,10 +103,10 @@ TEST(KeyedRateLimiterThreads, CountEachKeysPermitsOnce) {
   KeyedRateLimiter limiter({.per_second = 0.01, .burst = 100}, 1000);
   std::vector<int> admitted(4);
   std::vector<std::thread> running;
-  for (std::size_t thread = 0; thread < admitted.size(); ++thread) {
-    running.emplace_back([&, thread] {
+  for (auto& own : admitted) {
+    running.emplace_back([&limiter, &own] {
       for (int i = 0; i < 2000; ++i) {
-        if (limiter.try_acquire("key " + std::to_string(i % 10), start)) ++admitted[thread];
+        if (limiter.try_acquire("key " + std::to_string(i % 10), start)) ++own;
         if (i % 100 == 0) limiter.expire(start);
       }
     });

@@ -83,10 +83,10 @@ TEST(RateLimiterProperty, NeverExceedsRateAndBurstInAnyWindow) {
         case 0: limiter.overloaded(now); break;  // a lower rate must not hand out another burst
         case 1:
           if (!reservations.empty()) {
-            auto const [reservation, permits] = reservations.back();
-            if (limiter.cancel(reservation, now)) {
+            auto const last = reservations.back();
+            if (limiter.cancel(last.first, now)) {
               auto const given_back = std::find_if(admitted.rbegin(), admitted.rend(), [&](auto const& one) {
-                return one.at == reservation.at && one.n == permits;
+                return one.at == last.first.at && one.n == last.second;
               });
               ASSERT_NE(given_back, admitted.rend());
               admitted.erase(std::next(given_back).base());

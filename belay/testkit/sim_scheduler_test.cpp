@@ -23,7 +23,6 @@ namespace belay::testkit {
 namespace {
 
 namespace asio = boost::asio;
-using boost::system::error_code;
 using namespace std::chrono_literals;
 
 std::vector<int> order_of_ten(std::uint64_t seed, SimScheduler::Options options = {}) {

@@ -45,6 +45,7 @@ class LimiterWatch {
 class BulkheadWatch {
  public:
   struct Ticket : resilience::LaneWaiter {
+    Ticket() = default;  // no aggregate: its base is not for everyone to destroy
     resilience::BulkheadPermit permit;
     std::function<void()>* turn = nullptr;
   };

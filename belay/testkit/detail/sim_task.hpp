@@ -20,7 +20,7 @@ class SimTask {
   template <class F>
   void hold(F&& f) {
     using Object = std::decay_t<F>;
-    if constexpr (sizeof(Object) <= room && alignof(Object) <= alignof(std::max_align_t)) {
+    if constexpr (fits<Object>()) {
       ::new (static_cast<void*>(room_)) Object(std::forward<F>(f));
       object_ = room_;
     } else {
@@ -51,6 +51,12 @@ class SimTask {
   enum class Action { call, destroy };
 
   template <class Object>
+  static consteval bool fits() {
+    if (alignof(Object) > alignof(std::max_align_t)) return false;
+    return sizeof(Object) <= room;
+  }
+
+  template <class Object>
   static void act(SimTask& task, Action action) {
     auto* const object = static_cast<Object*>(task.object_);
     if (action == Action::call) {
@@ -61,7 +67,7 @@ class SimTask {
       }
       return;
     }
-    if constexpr (sizeof(Object) <= room && alignof(Object) <= alignof(std::max_align_t)) {
+    if constexpr (fits<Object>()) {
       std::destroy_at(object);
     } else {
       delete object;
