@@ -28,7 +28,9 @@ std::string counts(Snapshot const& pool) {
 
 std::string told(Diagnosis::Holder const& holder) {
   std::string text = holder.label.empty() ? "unnamed" : "'" + holder.label + "'";
-  text += " at " + std::string(holder.where.file) + ":" + std::to_string(holder.where.line);
+  if (*holder.where.file != '\0') {
+    text += " at " + std::string(holder.where.file) + ":" + std::to_string(holder.where.line);
+  }
   text += " for " + rounded(holder.held);
   if (!holder.statement.empty()) {
     text += holder.in_statement ? ", running '" : ", after '";
