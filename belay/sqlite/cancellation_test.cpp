@@ -18,11 +18,10 @@ char const* const endless = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i
 /// One reader and the writer, each of which a Gate can hold.
 class CancellationTest : public DatabaseTest {
  protected:
-  CancellationTest() {
-    Options options(file());
-    options.readers = 1;
-    options.queue_max = 4;
-    client = std::make_unique<Client>(open(options));
+  CancellationTest() : given(file()) {
+    given.readers = 1;
+    given.queue_max = 4;
+    client = std::make_unique<Client>(open(given));
     run(client->write("CREATE TABLE t(x)"));
   }
 
@@ -48,6 +47,7 @@ class CancellationTest : public DatabaseTest {
     return call;
   }
 
+  Options given;
   std::unique_ptr<Client> client;
   std::shared_ptr<Gate> gate = std::make_shared<Gate>();
 };
@@ -149,6 +149,9 @@ TEST_F(CancellationTest, EndsTheWaitForAnotherProcesssLock) {
 }
 
 TEST_F(CancellationTest, RefusesACallBeyondTheQueuesBoundAndNamesIt) {
+  given.reads_at_once = 1;
+  given.group_max = 1;
+  client = std::make_unique<Client>(open(given));
   auto held_read = hold_reader(gate);
   auto const writer_gate = std::make_shared<Gate>();
   auto held_write = hold_writer(writer_gate);
@@ -160,7 +163,7 @@ TEST_F(CancellationTest, RefusesACallBeyondTheQueuesBoundAndNamesIt) {
   for (auto const& error : {failure(client->read("SELECT 1", nullptr)), failure(client->write("DELETE FROM t"))}) {
     EXPECT_EQ(error.error_class(), ErrorClass::capacity);
     EXPECT_EQ(error.send_state(), SendState::never_sent);
-    EXPECT_NE(std::string(error.what()).find("4 calls wait"), std::string::npos) << error.what();
+    EXPECT_NE(std::string(error.what()).find("4 waiting"), std::string::npos) << error.what();
     EXPECT_NE(std::string(error.what()).find("queue_max"), std::string::npos);
   }
   EXPECT_EQ(client->stats().refused, 2U);

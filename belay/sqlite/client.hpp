@@ -17,11 +17,20 @@
 #include "belay/sqlite/stats.hpp"
 #include "belay/sqlite/transaction.hpp"
 
+namespace belay::pool {
+class Endpoint;
+class PoolBase;
+}  // namespace belay::pool
+
 namespace belay::sqlite {
 
-class Database;
+struct ClientState;
 
 /// An open SQLite database: one writer with group commit, several readers, all on threads of their own.
+///
+/// Every call has a lease while it runs: of a place on the readers' side or on the writer's, or for a transaction of
+/// the whole writer. Two pools lend them in order of arrival, refuse at once whom they could only serve too late, and
+/// say who holds what. With Options::endpoint, circuit breakers, retries and a health monitor stand before them.
 ///
 /// A handle: copies share the database, and the last one to go cancels what is under way and joins the threads (it
 /// blocks for that; prefer close()). Thread-safe; each awaiting coroutine resumes on its own executor, whose
@@ -70,11 +79,11 @@ class Client {
   /// A named body is used in place and must outlive the call; a temporary one is kept.
   template <AwaitSafe F>
   auto transaction(F&& body, Deadline deadline) const -> std::invoke_result_t<F&, Transaction&> {
-    return run_transaction<F>(database(), std::forward<F>(body), deadline);
+    return run_transaction<F>(state(), std::forward<F>(body), deadline);
   }
   template <AwaitSafe F>
   auto transaction(F&& body) const -> std::invoke_result_t<F&, Transaction&> {
-    return run_transaction<F>(database(), std::forward<F>(body), default_deadline());
+    return run_transaction<F>(state(), std::forward<F>(body), default_deadline());
   }
 
   /// Writes a consistent copy of the database, readable by itself, without stopping reads or writes. It appears under
@@ -89,6 +98,11 @@ class Client {
   boost::asio::awaitable<void> close(Deadline);
 
   Stats stats() const;
+  /// The pool that lends places on the readers' side: for its snapshot, its diagnosis and the operator's hand.
+  pool::PoolBase const& reads() const noexcept;
+  pool::PoolBase const& writes() const noexcept;
+  /// Breakers, health and recovery. Null without Options::endpoint.
+  pool::Endpoint const* endpoint() const noexcept;
   /// From now, Options::statement_timeout.
   Deadline default_deadline() const;
 
@@ -96,16 +110,16 @@ class Client {
   struct Handle;
   explicit Client(std::shared_ptr<Handle>) noexcept;
 
-  std::shared_ptr<Database> const& database() const noexcept;
-  static boost::asio::awaitable<Transaction> begin(std::shared_ptr<Database>, Deadline);
+  std::shared_ptr<ClientState> const& state() const noexcept;
+  static boost::asio::awaitable<Transaction> begin(std::shared_ptr<ClientState>, Deadline);
   static boost::asio::awaitable<void> commit(Transaction& transaction) { return transaction.commit(); }
 
   /// F is an lvalue reference for a named body, else the body's type: kept in this frame.
   template <class F>
-  static auto run_transaction(std::shared_ptr<Database> database, F body, Deadline deadline)
+  static auto run_transaction(std::shared_ptr<ClientState> state, F body, Deadline deadline)
       -> std::invoke_result_t<F&, Transaction&> {
     using Result = typename std::invoke_result_t<F&, Transaction&>::value_type;
-    Transaction transaction = co_await begin(std::move(database), deadline);
+    Transaction transaction = co_await begin(std::move(state), deadline);
     if constexpr (std::is_void_v<Result>) {
       co_await body(transaction);
       co_await commit(transaction);

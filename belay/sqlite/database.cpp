@@ -11,24 +11,13 @@
 #include <pthread.h>
 
 #include "belay/sqlite/backup.hpp"
+#include "belay/sqlite/lease.hpp"
 
 namespace belay::sqlite {
 
 namespace {
 
 using namespace std::chrono_literals;
-
-constexpr std::size_t readers_by_default_max = 4;
-
-std::size_t reader_threads(Options const& options) {
-  if (options.readers > 0) return static_cast<std::size_t>(options.readers);
-  return std::clamp<std::size_t>(std::thread::hardware_concurrency(), 1, readers_by_default_max);
-}
-
-Options const& checked(Options const& options) {
-  check(options);
-  return options;
-}
 
 Error thread_error(std::system_error const& failure) {
   return Error(ErrorClass::capacity, SendState::never_sent, std::string("cannot start a thread: ") + failure.what());
@@ -73,7 +62,6 @@ boost::asio::awaitable<void> Database::run(std::shared_ptr<Database> database, J
     throw Error(ErrorClass::cancelled, SendState::never_sent, "cancelled by the caller");
   }
   if (job->deadline.expired()) {
-    ++database->state_.counters.timeouts;
     throw Error(ErrorClass::timeout_local, SendState::never_sent, "the deadline had passed before the call");
   }
   Submission const submission{database.get(), &job};
@@ -81,14 +69,11 @@ boost::asio::awaitable<void> Database::run(std::shared_ptr<Database> database, J
   if (!job->failure) co_return;
   // Taken from the job, which a worker may be the last to release.
   auto const failure = std::move(job->failure);
-  if (auto const* const error = failure.error()) {
-    if (error->error_class() == ErrorClass::timeout_local) ++database->state_.counters.timeouts;
-    if (error->error_class() == ErrorClass::cancelled) ++database->state_.counters.cancelled;
-  }
   failure.raise();
 }
 
-Database::Database(Options const& options) : state_(checked(options), reader_threads(options)) {}
+Database::Database(Options const& options, Side side, std::size_t readers, std::shared_ptr<Counters> counters)
+    : side_(side), state_(options, side == Side::readers ? readers : 0, std::move(counters)) {}
 
 void Database::submit(JobPointer const& job) {
   switch (job->work.kind) {
@@ -106,7 +91,7 @@ void Database::submit(JobPointer const& job) {
     job->work.lease->submit(job);
     state_.watch.wake_by(deadline.at());
   } else {
-    enqueue(state_, job->work.kind == Work::Kind::write ? state_.writes : state_.reads, job);
+    enqueue(state_, queue(), job);
   }
 }
 
@@ -143,7 +128,8 @@ void Database::start(JobPointer const& open) {
     watch_ = named_thread("belay-sql-watch", [this] { state_.watch.run([this](auto now) { return look(now); }); });
     open_job_ = open;
     workers_alive_ = 1;
-    workers_.push_back(named_thread("belay-sql-w", [this, open] { writer_thread(open); }));
+    auto const name = side_ == Side::writer ? "belay-sql-w" : "belay-sql-open";
+    workers_.push_back(named_thread(name, [this, open] { opening_thread(open); }));
   } catch (std::system_error const& failure) {
     {
       std::lock_guard const lock(mutex_);
@@ -156,17 +142,16 @@ void Database::start(JobPointer const& open) {
   state_.watch.wake_by(open->deadline.at());
 }
 
-void Database::writer_thread(JobPointer const& open) {
+void Database::opening_thread(JobPointer const& open) {
   if (open_all(*open)) {
     open->succeed(Summary());
-    writer_->run();
+    if (writer_) writer_->run();
   } else {
     refuse_new_calls();
   }
   {
-    std::unique_lock lock(mutex_);
+    std::lock_guard const lock(mutex_);
     interruptible_ = nullptr;
-    readers_ended_.wait(lock, [this] { return readers_alive_ == 0; });
   }
   if (writer_) writer_->checkpoint();
   writer_.reset();
@@ -175,7 +160,7 @@ void Database::writer_thread(JobPointer const& open) {
 
 bool Database::open_all(Job& open) {
   try {
-    writer_ = std::make_unique<Writer>(state_, open);
+    if (side_ == Side::writer) writer_ = std::make_unique<Writer>(state_, open);
     for (std::size_t i = 0; i < state_.readers; ++i) readers_.push_back(std::make_unique<Reader>(state_, i));
     std::lock_guard const lock(mutex_);
     open_job_.reset();
@@ -183,7 +168,6 @@ bool Database::open_all(Job& open) {
     for (std::size_t i = 0; i < state_.readers; ++i) {
       workers_.push_back(named_thread("belay-sql-r" + std::to_string(i), [this, i] { reader_thread(i); }));
       ++workers_alive_;
-      ++readers_alive_;
     }
     return true;
   } catch (Interrupted const&) {
@@ -201,11 +185,6 @@ bool Database::open_all(Job& open) {
 void Database::reader_thread(std::size_t index) {
   readers_[index]->run();
   readers_[index].reset();
-  {
-    std::lock_guard const lock(mutex_);
-    --readers_alive_;
-  }
-  readers_ended_.notify_all();
   worker_ended();
 }
 
@@ -267,28 +246,6 @@ void Database::end_backup(Job& job, Failure const& failure) {
   }
   failure ? job.fail(failure) : job.succeed(Summary());
   worker_ended();
-}
-
-Stats Database::stats() const {
-  auto const& counters = state_.counters;
-  Stats stats;
-  stats.threads = counters.threads;
-  stats.readers = state_.readers;
-  stats.reads_queued = state_.reads.size();
-  stats.writes_queued = state_.writes.size();
-  stats.reads = counters.reads;
-  stats.read_batches = counters.read_batches;
-  stats.writes = counters.writes;
-  stats.transactions = counters.transactions;
-  stats.groups = counters.groups;
-  stats.commits = counters.commits;
-  stats.replays = counters.replays;
-  stats.largest_group = counters.largest_group;
-  stats.timeouts = counters.timeouts;
-  stats.cancelled = counters.cancelled;
-  stats.refused = counters.refused;
-  stats.abandoned = counters.abandoned;
-  return stats;
 }
 
 }  // namespace belay::sqlite

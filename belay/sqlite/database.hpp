@@ -1,6 +1,6 @@
 #pragma once
 
-#include <condition_variable>
+#include <cstdint>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -11,21 +11,23 @@
 
 #include "belay/sqlite/database_state.hpp"
 #include "belay/sqlite/reader.hpp"
-#include "belay/sqlite/stats.hpp"
 #include "belay/sqlite/writer.hpp"
 
 namespace belay::sqlite {
 
-/// An open database behind all handles: its threads, and the way of each call to them.
+/// What an opened file is opened for.
+enum class Side : std::uint8_t { readers, writer };
+
+/// One side of an open database: its threads, and the way of each call to them. Each is a connection of a pool.
 ///
-/// Threads: "belay-sql-w" opens everything and then writes, "belay-sql-r0"… read, "belay-sql-watch" ends what is late
-/// and joins the others, "belay-sql-bak" lives as long as a backup.
+/// Threads: "belay-sql-open" opens the readers and ends, "belay-sql-r0"… read, "belay-sql-w" opens and writes,
+/// "belay-sql-watch" ends what is late and joins the others, "belay-sql-bak" lives as long as a backup.
 class Database : public std::enable_shared_from_this<Database> {
  public:
   using JobPointer = std::shared_ptr<Job>;
 
-  /// Throws Error(request) that names an option out of range. Starts nothing yet.
-  explicit Database(Options const&);
+  /// The options have been checked; `readers` is the number of threads of that side. Starts nothing yet.
+  Database(Options const&, Side, std::size_t readers, std::shared_ptr<Counters>);
   /// stop() must have been called.
   ~Database() = default;
   Database(Database const&) = delete;
@@ -36,18 +38,25 @@ class Database : public std::enable_shared_from_this<Database> {
 
   /// Ends everything: queued calls are dropped, running ones interrupted, threads joined. Blocks. Idempotent.
   void stop() noexcept;
+  /// The same without waiting for the threads, which end as soon as they notice.
+  void interrupt();
+  /// Whether every thread but the watch is joined: stop() will not wait.
+  bool has_ended() const;
+  Side side() const noexcept { return side_; }
+  std::size_t queued() const { return queue().size(); }
 
   Options const& options() const noexcept { return state_.options; }
-  Stats stats() const;
 
  private:
   struct Submission;
 
+  JobQueue& queue() noexcept { return side_ == Side::writer ? state_.writes : state_.reads; }
+  JobQueue const& queue() const noexcept { return side_ == Side::writer ? state_.writes : state_.reads; }
   void submit(JobPointer const&);
   void cancel(JobPointer const&);
 
   void start(JobPointer const& open);
-  void writer_thread(JobPointer const& open);
+  void opening_thread(JobPointer const& open);
   bool open_all(Job& open);
   void reader_thread(std::size_t index);
   template <class Body>
@@ -60,13 +69,13 @@ class Database : public std::enable_shared_from_this<Database> {
 
   void begin_close(JobPointer const&);
   void refuse_new_calls();
-  void stop_hard();
   Watch::Next look(Deadline::time_point now);
   void end_late(JobQueue&, Deadline::time_point now, Deadline::time_point& next);
   void end_late_specials(Deadline::time_point now, Deadline::time_point& next);
   void abandon(Job&, Deadline::time_point now);
   bool join_ended_threads();
 
+  Side const side_;
   DatabaseState state_;
 
   std::unique_ptr<Writer> writer_;                ///< made and used by the writer's thread
@@ -79,9 +88,7 @@ class Database : public std::enable_shared_from_this<Database> {
   JobPointer backup_job_;
   std::vector<JobPointer> close_jobs_;
   Deadline close_deadline_ = Deadline::never();
-  std::size_t workers_alive_ = 0;  ///< writer, readers, backup
-  std::size_t readers_alive_ = 0;
-  std::condition_variable readers_ended_;
+  std::size_t workers_alive_ = 0;    ///< writer, readers, backup
   Writer* interruptible_ = nullptr;  ///< the writer while it may hold a lease
   bool closing_ = false;
   bool ended_ = false;

@@ -42,7 +42,7 @@ void Database::refuse_new_calls() {
   state_.watch.wake_now();
 }
 
-void Database::stop_hard() {
+void Database::interrupt() {
   if (state_.stopping.exchange(true)) return;
   refuse_new_calls();
   {
@@ -54,10 +54,15 @@ void Database::stop_hard() {
   }
 }
 
+bool Database::has_ended() const {
+  std::lock_guard const lock(mutex_);
+  return ended_;
+}
+
 void Database::stop() noexcept {
   std::lock_guard const one_at_a_time(stop_mutex_);
   if (!watch_.joinable()) return;
-  stop_hard();
+  interrupt();
   watch_.join();
 }
 
@@ -101,7 +106,7 @@ void Database::end_late_specials(Deadline::time_point now, Deadline::time_point&
     close_now = !close_jobs_.empty() && close_deadline_.expired(now);
     if (!close_jobs_.empty() && !close_now) next = std::min(next, close_deadline_.at());
   }
-  if (close_now) stop_hard();
+  if (close_now) interrupt();
   for (auto const& job : late) abandon(*job, now);
 }
 
@@ -124,10 +129,6 @@ bool Database::join_ended_threads() {
     ended_ = true;
   }
   for (auto& thread : ended) thread.join();
-  // A query that a reader handed on after the writer's queue was closed and emptied has nobody left to run it.
-  for (auto* const queue : {&state_.reads, &state_.writes}) {
-    for (auto const& job : queue->drain()) job->drop(closing_error(SendState::never_sent));
-  }
   for (auto const& job : close_jobs) job->succeed(Summary());
   return true;
 }

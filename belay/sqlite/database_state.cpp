@@ -14,12 +14,6 @@ void enqueue(DatabaseState& state, JobQueue& queue, std::shared_ptr<Job> job) {
   switch (queue.push(std::move(job), now)) {
     case JobQueue::Admission::accepted: return state.watch.wake_by(kept->deadline.at());
     case JobQueue::Admission::unattended: return state.watch.wake_by(std::min(kept->deadline.at(), now + 1ms));
-    case JobQueue::Admission::full:
-      ++state.counters.refused;
-      kept->drop(Error(ErrorClass::capacity, SendState::never_sent,
-                       std::to_string(state.options.queue_max) + " calls wait for " + queue.name() +
-                           " already (Options::queue_max)"));
-      return;
     case JobQueue::Admission::closed: kept->drop(closed_error()); return;
   }
 }

@@ -1,9 +1,12 @@
 #pragma once
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <memory>
+#include <utility>
 #include <vector>
 
 #include "belay/sqlite/completions.hpp"
@@ -13,7 +16,8 @@
 
 namespace belay::sqlite {
 
-/// The counters behind Stats; each is only ever added to, except threads.
+/// The counters behind Stats, of all that a client opens one after the other; each is only ever added to, except
+/// threads.
 struct Counters {
   std::atomic<std::size_t> threads{0};
   std::atomic<std::uint64_t> reads{0};
@@ -32,16 +36,19 @@ struct Counters {
 
 /// What the threads of one open database share. Every member is thread-safe.
 struct DatabaseState {
-  DatabaseState(Options const& checked, std::size_t reader_threads)
+  DatabaseState(Options const& checked, std::size_t reader_threads, std::shared_ptr<Counters> counted)
       : options(checked),
         readers(reader_threads),
+        counters_owner(std::move(counted)),
+        counters(*counters_owner),
         read_completions(reader_threads),
-        reads("a reader", checked.queue_max, reader_threads),
-        writes("the writer", checked.queue_max, 1) {}
+        reads("a reader", std::max<std::size_t>(reader_threads, 1)),
+        writes("the writer", 1) {}
 
   Options const options;
   std::size_t const readers;
-  Counters counters;
+  std::shared_ptr<Counters> const counters_owner;
+  Counters& counters;
   std::vector<Completions> read_completions;  ///< one per reader
   JobQueue reads;
   JobQueue writes;
@@ -60,7 +67,7 @@ inline Error closing_error(SendState send_state) {
 /// What calls that come after close() are told.
 inline Error closed_error() { return Error(ErrorClass::request, SendState::never_sent, "the SQLite client is closed"); }
 
-/// Gives a job to a queue; completes it with the reason when the queue does not take it.
+/// Gives a job to a queue; completes it with the reason when the queue is closed.
 void enqueue(DatabaseState&, JobQueue&, std::shared_ptr<Job>);
 
 }  // namespace belay::sqlite

@@ -68,6 +68,7 @@ bool Job::row(sqlite3_stmt* statement) {
   try {
     work.sink->row(Row(statement));
   } catch (...) {
+    is_sink_s_failure = true;
     move(State::delivering, State::running);
     throw;
   }
@@ -79,6 +80,7 @@ bool Job::restart_rows() {
   try {
     if (work.sink) work.sink->restart();
   } catch (...) {
+    is_sink_s_failure = true;
     move(State::delivering, State::running);
     throw;
   }

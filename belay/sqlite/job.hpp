@@ -33,12 +33,12 @@ struct Work {
   enum class Kind { open, read, write, query, transaction, commit, backup, close };
 
   Kind kind;
-  std::vector<Statement> statements;
-  std::shared_ptr<RowSink> sink;              ///< of the only statement; may be null
-  std::shared_ptr<ResultSetBuilder> results;  ///< for query: the sink, as what it is
-  std::shared_ptr<Lease> lease;               ///< of a transaction and of all that is asked within one
-  std::string path;                           ///< for backup
-  Company company = Company::shared;          ///< on the writer
+  std::shared_ptr<std::vector<Statement> const> statements;  ///< shared by the attempts of a call
+  std::shared_ptr<RowSink> sink;                             ///< of the only statement; may be null
+  std::shared_ptr<ResultSetBuilder> results;                 ///< for query: the sink, as what it is
+  std::shared_ptr<Lease> lease;                              ///< of a transaction and of all that is asked within one
+  std::string path;                                          ///< for backup
+  Company company = Company::shared;                         ///< on the writer
 };
 
 /// The executor with outstanding work counted while the result lives. Posting to another thread's context needs it: the
@@ -66,6 +66,8 @@ class Job : public std::enable_shared_from_this<Job>, public RowDelivery {
   /// The result, for the awaiting coroutine once the handler has run.
   Summary summary;
   Failure failure;
+  bool is_sink_s_failure = false;  ///< the failure is what the caller's sink threw, not the engine's
+  bool wants_writer = false;       ///< of a query that a reader was given: it writes, nothing was done
 
   /// Takes the caller's completion handler, void(), before the job is given to a queue. `on_cancel` runs on the
   /// caller's executor when its cancellation slot fires.
@@ -78,8 +80,6 @@ class Job : public std::enable_shared_from_this<Job>, public RowDelivery {
   }
 
   bool start() noexcept { return move(State::queued, State::running); }
-  /// Back into a queue, before any row was delivered.
-  bool requeue() noexcept { return move(State::running, State::queued); }
   bool is_queued() const noexcept { return state_.load(std::memory_order_acquire) == State::queued; }
   bool is_done() const noexcept { return state_.load(std::memory_order_acquire) == State::done; }
 

@@ -18,8 +18,7 @@ constexpr auto rescue_after = std::chrono::milliseconds(1);
 
 }  // namespace
 
-JobQueue::JobQueue(std::string name, std::size_t jobs_max, std::size_t workers)
-    : name_(std::move(name)), jobs_max_(jobs_max), workers_(workers) {}
+JobQueue::JobQueue(std::string name, std::size_t workers) : name_(std::move(name)), workers_(workers) {}
 
 /// Waking a thread costs more than a point read: as long as a worker is awake and quick, it finds the job by itself.
 bool JobQueue::wants_worker(std::size_t quick_others, time_point now) const noexcept {
@@ -38,7 +37,6 @@ bool JobQueue::summon(time_point now) noexcept {
 JobQueue::Admission JobQueue::push(JobPointer job, time_point now) {
   std::unique_lock lock(mutex_);
   if (closed_) return Admission::closed;
-  if (jobs_.size() >= jobs_max_) return Admission::full;
   job->ticket = ++newest_;
   job->pushed_at = now;
   jobs_.push_back(std::move(job));

@@ -15,8 +15,8 @@
 
 namespace belay::sqlite {
 
-/// A bounded FIFO of jobs between callers and one kind of worker, which also remembers what each worker has taken, so
-/// that the watch thread finds every job that is not done. Thread-safe.
+/// A FIFO of jobs between callers and one kind of worker, bounded by the leases that its pool gives. It also remembers
+/// what each worker has taken, so that the watch thread finds every job that is not done. Thread-safe.
 class JobQueue {
  public:
   using JobPointer = std::shared_ptr<Job>;
@@ -24,12 +24,11 @@ class JobQueue {
   enum class Admission {
     accepted,
     unattended,  ///< accepted, and left to a worker that is awake: survey() soon, in case it is held up
-    full,
     closed
   };
 
   /// `name` is what messages call the workers: "the writer".
-  JobQueue(std::string name, std::size_t jobs_max, std::size_t workers);
+  JobQueue(std::string name, std::size_t workers);
 
   Admission push(JobPointer, time_point now);
   /// Takes out a job that is done before a worker came to it; harmless when it is not here.
@@ -84,7 +83,6 @@ class JobQueue {
   void look_at(JobPointer const&, time_point now, Deadline::duration grace, Survey&) const;
 
   std::string name_;
-  std::size_t jobs_max_;
   mutable std::mutex mutex_;
   std::condition_variable wake_;
   std::deque<JobPointer> jobs_;

@@ -18,13 +18,12 @@ std::shared_ptr<Job> job(Deadline deadline = Deadline::never(), Company company 
   return std::make_shared<Job>(std::move(work), deadline);
 }
 
-TEST(JobQueue, IsFirstInFirstOutAndBounded) {
-  JobQueue queue("a reader", 2, 1);
+TEST(JobQueue, IsFirstInFirstOut) {
+  JobQueue queue("a reader", 1);
   auto const first = job();
   auto const second = job();
   EXPECT_EQ(queue.push(first, Deadline::clock::now()), Admission::accepted);
   EXPECT_EQ(queue.push(second, Deadline::clock::now()), Admission::accepted);
-  EXPECT_EQ(queue.push(job(), Deadline::clock::now()), Admission::full);
   auto const taken = queue.take(0);
   EXPECT_EQ(taken.job, first);
   EXPECT_TRUE(taken.more);
@@ -33,7 +32,7 @@ TEST(JobQueue, IsFirstInFirstOutAndBounded) {
 
 /// A job that came after the snapshot was taken may know of writes the snapshot lacks.
 TEST(JobQueue, LetsOnlyJobsPushedBeforeTheSnapshotShareIt) {
-  JobQueue queue("a reader", 10, 1);
+  JobQueue queue("a reader", 1);
   auto const early = job();
   auto const late = job();
   queue.push(job(), Deadline::clock::now());
@@ -46,18 +45,18 @@ TEST(JobQueue, LetsOnlyJobsPushedBeforeTheSnapshotShareIt) {
 }
 
 TEST(JobQueue, HandsOutWhatIsLeftAfterItWasClosed) {
-  JobQueue queue("a reader", 10, 1);
+  JobQueue queue("a reader", 1);
   auto const left = job();
   queue.push(left, Deadline::clock::now());
   queue.close();
   EXPECT_EQ(queue.push(job(), Deadline::clock::now()), Admission::closed);
   EXPECT_EQ(queue.take(0).job, left);
   EXPECT_EQ(queue.take(0).job, nullptr);
-  EXPECT_TRUE(JobQueue("the writer", 1, 1).drain().empty());
+  EXPECT_TRUE(JobQueue("the writer", 1).drain().empty());
 }
 
 TEST(JobQueue, TakesAGroupUpToTheFirstThatIsNotShared) {
-  JobQueue queue("the writer", 10, 1);
+  JobQueue queue("the writer", 1);
   for (auto const company : {Company::shared, Company::shared, Company::exclusive, Company::shared}) {
     queue.push(job(Deadline::never(), company), Deadline::clock::now());
   }
@@ -68,7 +67,7 @@ TEST(JobQueue, TakesAGroupUpToTheFirstThatIsNotShared) {
 
 TEST(JobQueue, FindsLateJobsQueuedAndRunning) {
   auto const now = Deadline::clock::now();
-  JobQueue queue("the writer", 10, 1);
+  JobQueue queue("the writer", 1);
   auto const running = job(Deadline::at(now + 10ms));
   auto const queued = job(Deadline::at(now + 20ms), Company::exclusive);
   auto const patient = job(Deadline::at(now + 1h), Company::exclusive);
@@ -98,7 +97,7 @@ TEST(JobQueue, FindsLateJobsQueuedAndRunning) {
 
 TEST(JobQueue, FindsARunningJobThatDoesNotHeedItsCancellation) {
   auto const now = Deadline::clock::now();
-  JobQueue queue("a reader", 10, 1);
+  JobQueue queue("a reader", 1);
   auto const running = job();
   queue.push(running, Deadline::clock::now());
   queue.take(0);

@@ -19,9 +19,11 @@ void Lease::submit(std::shared_ptr<Job> job) {
 }
 
 void Lease::release() noexcept {
+  std::optional<pool::Lease<Link>> place;
   {
     std::lock_guard const lock(mutex_);
     released_ = true;
+    place.swap(place_);
   }
   wake_.notify_one();
 }
@@ -42,9 +44,11 @@ std::shared_ptr<Job> Lease::next() {
 
 void Lease::end(Error const& reason) {
   std::deque<std::shared_ptr<Job>> left;
+  std::optional<pool::Lease<Link>> place;
   {
     std::lock_guard const lock(mutex_);
     if (!ended_) ended_ = reason;
+    place.swap(place_);
     left.swap(jobs_);
   }
   for (auto const& job : left) job->drop(reason);

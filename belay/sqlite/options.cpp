@@ -13,7 +13,8 @@ namespace belay::sqlite {
 namespace {
 
 constexpr std::string_view accepted =
-    "readers, queue_max, group_max, slow_in_company, busy_timeout, statement_timeout, statement_cache, synchronous, "
+    "readers, reads_at_once, queue_max, acquire_timeout, group_max, slow_in_company, busy_timeout, statement_timeout, "
+    "statement_cache, synchronous, "
     "cache_bytes, result_rows_max, result_bytes_max, vfs";
 
 [[noreturn]] void refuse(std::string sentence) {
@@ -55,6 +56,10 @@ void apply(Options& options, std::string_view name, std::string_view value) {
     options.readers = readers > 64 ? 65 : static_cast<int>(readers);
   } else if (name == "queue_max") {
     options.queue_max = number_of(name, value);
+  } else if (name == "reads_at_once") {
+    options.reads_at_once = number_of(name, value);
+  } else if (name == "acquire_timeout") {
+    options.acquire_timeout = duration_of(name, value);
   } else if (name == "group_max") {
     options.group_max = number_of(name, value);
   } else if (name == "slow_in_company") {
@@ -93,7 +98,9 @@ void check(Options const& options) {
   constexpr std::size_t any = std::numeric_limits<std::int64_t>::max();
   require_range("readers", options.readers, 0, 64);
   require_range<std::size_t>("queue_max", options.queue_max, 1, 1'000'000);
-  require_range<std::size_t>("group_max", options.group_max, 1, 1024);
+  require_range<std::size_t>("reads_at_once", options.reads_at_once, 1, 64);
+  require_range("acquire_timeout (ms)", options.acquire_timeout.count(), milliseconds::rep{1}, 24 * hour);
+  require_range<std::size_t>("group_max", options.group_max, 1, 64);
   require_range("slow_in_company (ms)", options.slow_in_company.count(), milliseconds::rep{1}, hour);
   require_range("busy_timeout (ms)", options.busy_timeout.count(), milliseconds::rep{0}, hour);
   require_range("statement_timeout (ms)", options.statement_timeout.count(), milliseconds::rep{1}, 24 * hour);

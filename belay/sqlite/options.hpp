@@ -3,11 +3,15 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <utility>
 
 namespace belay {
 class Url;
+}
+namespace belay::pool {
+struct EndpointOptions;
 }
 
 namespace belay::sqlite {
@@ -32,11 +36,15 @@ struct Options {
   /// Threads, each with its own connection, that run read-only statements; 0 = one per hardware thread, at most 4.
   /// 0…64.
   int readers = 0;
-  /// Calls that may wait for a reader, and separately for the writer; beyond it a call fails at once with
-  /// Error(capacity, never_sent). 1…1'000'000.
+  /// Reads that may be under way at once, shared out among the readers; more wait in order. 1…64.
+  std::size_t reads_at_once = 64;
+  /// Calls that may wait for a place among the reads, and separately among the writes; beyond it a call fails at once
+  /// with Error(capacity, never_sent). 1…1'000'000.
   std::size_t queue_max = 4096;
-  /// Writes that may share one commit. More means fewer syncs but a longer replay when one of them loses the
-  /// transaction. 1…1024.
+  /// How long a call waits for such a place, within its deadline. 1 ms…24 h.
+  std::chrono::milliseconds acquire_timeout = std::chrono::seconds(30);
+  /// Writes that may be under way at once and share one commit. More means fewer syncs but a longer replay when one of
+  /// them loses the transaction. 1…64.
   std::size_t group_max = 64;
   /// A write that runs longer than this among others is interrupted, and runs again by itself after they committed.
   /// 1 ms…1 h.
@@ -55,6 +63,9 @@ struct Options {
   std::size_t result_bytes_max = 64ULL << 20;  ///< cell contents and a fixed overhead per cell
   /// The SQLite virtual file system by its registered name; empty = the default one.
   std::string vfs;
+  /// Circuit breakers, retries and a health monitor before every call. Null: each call is made once, and its failure is
+  /// the answer. A transaction is one call as far as its beginning; its statements are on their own.
+  std::shared_ptr<pool::EndpointOptions const> endpoint;
 };
 
 /// Error(request) that names the first option out of its range, and the range.

@@ -62,7 +62,9 @@ TEST(Options, AreCheckedAtTheirBounds) {
   Bound const bounds[] = {
       {[](Options& o, long long v) { o.readers = static_cast<int>(v); }, 0, 64},
       {[](Options& o, long long v) { o.queue_max = static_cast<std::size_t>(v); }, 1, 1'000'000},
-      {[](Options& o, long long v) { o.group_max = static_cast<std::size_t>(v); }, 1, 1024},
+      {[](Options& o, long long v) { o.group_max = static_cast<std::size_t>(v); }, 1, 64},
+      {[](Options& o, long long v) { o.reads_at_once = static_cast<std::size_t>(v); }, 1, 64},
+      {[](Options& o, long long v) { o.acquire_timeout = std::chrono::milliseconds(v); }, 1, 86'400'000},
       {[](Options& o, long long v) { o.slow_in_company = std::chrono::milliseconds(v); }, 1, 3'600'000},
       {[](Options& o, long long v) { o.busy_timeout = std::chrono::milliseconds(v); }, 0, 3'600'000},
       {[](Options& o, long long v) { o.statement_timeout = std::chrono::milliseconds(v); }, 1, 86'400'000},

@@ -85,12 +85,13 @@ void Reader::flush() {
 }
 
 void Reader::execute(std::shared_ptr<Job> const& job) {
-  auto const& statement = job->work.statements.front();
+  auto const& statement = job->work.statements->front();
   auto& prepared = connection_.prepare(statement.sql());
   if (prepared.reads_only) {
     job->succeed(connection_.execute(prepared, statement.params(), *job), &completions_);
   } else if (job->work.kind == Work::Kind::query) {
-    if (job->requeue()) enqueue(state_, state_.writes, job);
+    job->wants_writer = true;
+    job->succeed(Summary(), &completions_);
   } else {
     throw Error(ErrorClass::request, SendState::never_sent,
                 "read() was given a statement that writes, use write(): " + statement_digest(statement.sql()));

@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "belay/sqlite/client_state.hpp"
 #include "belay/sqlite/database.hpp"
 #include "belay/sqlite/lease.hpp"
 #include "belay/sqlite/result_set_builder.hpp"
@@ -17,28 +18,37 @@ std::shared_ptr<Job> make_job(std::shared_ptr<Lease> const& lease, Work::Kind ki
   return std::make_shared<Job>(std::move(work), earlier(deadline, lease->deadline()));
 }
 
+boost::asio::awaitable<void> run_counted(std::shared_ptr<Lease> lease, std::shared_ptr<Job> job) {
+  try {
+    co_await Database::run(lease->database(), job);
+  } catch (Error const& error) {
+    lease->client().count(error);
+    throw;
+  }
+}
+
 boost::asio::awaitable<Summary> run_one(std::shared_ptr<Lease> lease, Work::Kind kind, Statement statement,
                                         std::shared_ptr<RowSink> sink, Deadline deadline) {
   auto job = make_job(lease, kind, deadline);
-  job->work.statements.push_back(std::move(statement));
+  job->work.statements = share(std::move(statement));
   job->work.sink = std::move(sink);
-  co_await Database::run(lease->database(), job);
+  co_await run_counted(lease, job);
   co_return job->summary;
 }
 
 boost::asio::awaitable<ResultSet> run_query(std::shared_ptr<Lease> lease, Statement statement, Deadline deadline) {
   auto const& options = lease->database()->options();
   auto job = make_job(lease, Work::Kind::query, deadline);
-  job->work.statements.push_back(std::move(statement));
+  job->work.statements = share(std::move(statement));
   job->work.results = std::make_shared<ResultSetBuilder>(options.result_rows_max, options.result_bytes_max);
   job->work.sink = job->work.results;
-  co_await Database::run(lease->database(), job);
+  co_await run_counted(lease, job);
   co_return job->work.results->take();
 }
 
 boost::asio::awaitable<void> run_commit(std::shared_ptr<Lease> lease) {
   auto job = make_job(lease, Work::Kind::commit, Deadline::never());
-  co_await Database::run(lease->database(), job);
+  co_await run_counted(lease, job);
 }
 
 }  // namespace

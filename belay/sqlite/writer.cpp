@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "belay/sqlite/lease.hpp"
 #include "belay/sqlite/statement_digest.hpp"
 
 namespace belay::sqlite {
@@ -13,7 +14,7 @@ Error foreign_key_error(Job const& job) {
   Error::Details details{{"constraint", "foreign key"}};
   return Error(ErrorClass::request, SendState::executed,
                "SQLite refuses: FOREIGN KEY constraint failed (SQLITE_CONSTRAINT_FOREIGNKEY) in: " +
-                   statement_digest(job.work.statements.back().sql()),
+                   statement_digest(job.work.statements->back().sql()),
                "SQLITE_CONSTRAINT_FOREIGNKEY", std::move(details));
 }
 
@@ -180,7 +181,7 @@ Error Writer::interruption(Job const& job, SendState send_state) const {
 
 Summary Writer::execute_all(Job& job) {
   Summary total;
-  for (auto const& statement : job.work.statements) {
+  for (auto const& statement : *job.work.statements) {
     auto& prepared = connection_->prepare(statement.sql());
     if (job.work.kind == Work::Kind::read && !prepared.reads_only) {
       throw Error(ErrorClass::request, SendState::never_sent,
@@ -236,7 +237,7 @@ void Writer::run_alone(Job& job) {
   job_ = &job;
   try {
     connect();
-    job.succeed(connection_->vacuum(job.work.statements.front(), job));
+    job.succeed(connection_->vacuum(job.work.statements->front(), job));
   } catch (Interrupted const&) {
     job.fail(interruption(job, SendState::refused));
   } catch (...) {

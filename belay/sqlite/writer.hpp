@@ -8,9 +8,10 @@
 #include "belay/sqlite/connection.hpp"
 #include "belay/sqlite/database_state.hpp"
 #include "belay/sqlite/group_commit.hpp"
-#include "belay/sqlite/lease.hpp"
 
 namespace belay::sqlite {
+
+class Lease;
 
 /// The loop of the writer thread: performs what GroupCommit decides, and serves the transactions that lease it.
 class Writer final : private StopCheck {
