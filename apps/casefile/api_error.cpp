@@ -1,8 +1,13 @@
 #include "apps/casefile/api_error.hpp"
 
+#include <charconv>
+#include <chrono>
+#include <optional>
+
 #include <spdlog/spdlog.h>
 
 #include "belay/core/error.hpp"
+#include "belay/resilience/outcome.hpp"
 
 namespace casefile {
 
@@ -37,39 +42,49 @@ http::Response error_response(unsigned status, std::string_view type, std::strin
   return response;
 }
 
-http::Response unavailable(std::string_view type, std::string_view message, unsigned retry_after_seconds) {
-  auto response = error_response(503, type, message, {});
-  response.headers.emplace_back("Retry-After", std::to_string(retry_after_seconds));
-  return response;
-}
-
 http::Response unexpected() { return error_response(500, "InternalServerError", "An unexpected error occurred", {}); }
 
-/// What a failed database operation means for the client.
-http::Response response_for_database(belay::Error const& error) {
+/// How long a refusal asks to stay away, in whole seconds; nullopt: it does not say.
+std::optional<std::chrono::seconds> asked_pause(belay::Error const& error) {
+  auto const text = error.detail("retry_after_ms");
+  std::int64_t milliseconds = 0;
+  auto const [end, failure] = std::from_chars(text.data(), text.data() + text.size(), milliseconds);
+  if (text.empty() || failure != std::errc() || milliseconds <= 0) return std::nullopt;
+  return std::chrono::ceil<std::chrono::seconds>(std::chrono::milliseconds(milliseconds));
+}
+
+struct Shape {
+  std::string_view type;
+  std::string_view message;
+};
+
+Shape shape_of(belay::Error const& error, belay::resilience::HttpAnswer const& answer) {
   using belay::ErrorClass;
-  switch (error.error_class()) {  // no default: the compiler reports a missing enumerator
-    case ErrorClass::timeout_local:
-    case ErrorClass::timeout_server:
-      return error_response(504, "DatabaseTimeoutError", "The database did not answer in time", {});
-    case ErrorClass::capacity:
-      return unavailable("PoolTimeoutError", "Too many database operations are waiting; try again shortly", 1);
-    case ErrorClass::transport:
-    case ErrorClass::overload:
-    case ErrorClass::auth:
-    case ErrorClass::role:
-    case ErrorClass::conflict:
-    case ErrorClass::cancelled:
-      return unavailable("DatabaseUnavailableError", "The database is not available; try again shortly", 1);
-    case ErrorClass::internal:
-      if (!error.engine_code().empty()) {  // the engine's own: a damaged file, an I/O error
-        return unavailable("DatabaseUnavailableError", "The database is not available; try again later", 30);
-      }
-      return unexpected();
-    case ErrorClass::request:  // requests are validated before they reach the database: reaching it is our mistake
-    case ErrorClass::protocol: return unexpected();
+  if (answer.status == 504) return {"DatabaseTimeoutError", "The database did not answer in time"};
+  if (error.detail("refused_by") == "circuit_breaker") {
+    return {"CircuitOpenError", "The database has failed too often and is left alone for a while"};
   }
-  return unexpected();
+  if (error.error_class() == ErrorClass::capacity || error.error_class() == ErrorClass::timeout_local) {
+    return {"PoolTimeoutError", "Too many database operations are waiting; try again shortly"};
+  }
+  if (answer.retry_after > std::chrono::seconds(1)) {
+    return {"DatabaseUnavailableError", "The database is not available; try again later"};
+  }
+  return {"DatabaseUnavailableError", "The database is not available; try again shortly"};
+}
+
+/// What a failed database operation means for the client: the library's table says.
+http::Response response_for_database(belay::Error const& error) {
+  auto const answer = belay::resilience::http_answer(error);
+  // Requests are validated before they reach the database: one that it does not understand is our mistake.
+  if (answer.status == 500) return unexpected();
+  auto const shape = shape_of(error, answer);
+  auto response = error_response(answer.status, shape.type, shape.message, {});
+  if (answer.retry_after) {
+    auto const pause = asked_pause(error).value_or(*answer.retry_after);
+    response.headers.emplace_back("Retry-After", std::to_string(pause.count()));
+  }
+  return response;
 }
 
 }  // namespace
@@ -108,7 +123,9 @@ http::Response response_for(std::exception_ptr failure, http::Request const& req
   try {
     std::rethrow_exception(failure);
   } catch (ApiError const& error) {
-    return error_response(error.status(), error.type(), error.what(), error.details_json());
+    auto response = error_response(error.status(), error.type(), error.what(), error.details_json());
+    if (error.status() == 401) response.headers.emplace_back("WWW-Authenticate", "Bearer");
+    return response;
   } catch (belay::Error const& error) {
     auto response = response_for_database(error);
     spdlog::log(response.status == 500 ? spdlog::level::err : spdlog::level::warn, "request {} {} {}: {} ({}, {}{}{})",

@@ -51,6 +51,23 @@ TEST(ApiError, MapsEveryClassOfDatabaseFailure) {
   }
 }
 
+TEST(ApiError, SaysWhenTheCircuitBreakerWillLetCallsThroughAgain) {
+  belay::Error::Details details{{"refused_by", "circuit_breaker"}, {"retry_after_ms", "41200"}};
+  auto const answer = answer_to(std::make_exception_ptr(
+      belay::Error(ErrorClass::capacity, SendState::never_sent, "open", std::string(), std::move(details))));
+  EXPECT_EQ(answer.status, 503);
+  EXPECT_TRUE(holds(answer.body, "\"type\":\"CircuitOpenError\"")) << answer.body;
+  ASSERT_FALSE(answer.headers.empty());
+  EXPECT_EQ(answer.headers[0], (std::pair<std::string, std::string>("Retry-After", "42"))) << "rounded up";
+}
+
+TEST(ApiError, TakesAWaitInOurOwnQueueForWhatItIs) {
+  auto const answer = answer_to(
+      std::make_exception_ptr(belay::Error(ErrorClass::timeout_local, SendState::never_sent, "no place in time")));
+  EXPECT_EQ(answer.status, 503);
+  EXPECT_TRUE(holds(answer.body, "\"type\":\"PoolTimeoutError\"")) << answer.body;
+}
+
 TEST(ApiError, TellsNothingOfUnexpectedExceptions) {
   auto const answer = answer_to(std::make_exception_ptr(std::runtime_error("SECRET")));
   EXPECT_EQ(answer.status, 500);

@@ -139,7 +139,7 @@ asio::awaitable<int> Application::live() {
   else
     (void)co_await try_to_open_database();
 
-  auto const router = make_router(database_, health_, config_.request_timeout);
+  auto const router = make_router(database_, health_, config_.request_timeout, config_.admin_token);
   auto const access_log = http::open_access_log(config_.access_log);
   http::Server server(server_options(config_), router, response_for, plain_error, access_log);
   server.start();

@@ -106,6 +106,13 @@ std::string toml_text(toml::node const& node, std::string const& where) {
   refuse(where + ": a setting is a string, a whole number or a list of them");
 }
 
+Setting const* find_setting(std::string const& name) {
+  for (auto const& setting : settings()) {
+    if (setting.name == name) return &setting;
+  }
+  return nullptr;
+}
+
 Layer from_file(std::string const& path) {
   Layer layer;
   toml::table table;
@@ -119,9 +126,10 @@ Layer from_file(std::string const& path) {
   for (auto const& [key, node] : table) {
     auto const where = path + ", line " + std::to_string(node.source().begin.line);
     auto const name = std::string(key.str());
-    auto const known =
-        std::any_of(settings().begin(), settings().end(), [&](Setting const& setting) { return setting.name == name; });
+    auto const* const known = find_setting(name);
     if (!known) refuse(where + ": unknown setting '" + name + "'; `casefile --help` lists the known ones");
+    if (known->is_secret)
+      refuse(where + ": '" + name + "' is a secret; set the environment variable " + known->environment);
     layer.add(name, {toml_text(node, where), where});
   }
   return layer;
@@ -130,7 +138,8 @@ Layer from_file(std::string const& path) {
 constexpr char const* teaching = R"(
 Settings come from flags, then environment variables, then the file given by --config (TOML, the flags' names without
 dashes as keys), then the defaults. DATABASE_URL and SURREAL_URL are accepted for the database, API_HOST, API_PORT and
-API_PORTS for the listen address.
+API_PORTS for the listen address. CASEFILE_ADMIN_TOKEN, in the environment only, opens the routes below /api/admin to
+whoever sends it: Authorization: Bearer TOKEN.
 
 Examples:
   casefile                                        serve ./casefile.db on http://127.0.0.1:8000
@@ -162,6 +171,7 @@ Flags from_arguments(std::vector<std::string> arguments) {
   std::map<std::string, std::vector<std::string>> given;
   Config const defaults;
   for (auto const& setting : settings()) {
+    if (setting.is_secret) continue;
     auto const help =
         std::string(setting.help) + " (" + setting.environment + ", default " + setting.show(defaults) + ")";
     auto* option = app.add_option(std::string("--") + setting.name, given[setting.name], help);

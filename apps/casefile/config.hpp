@@ -33,6 +33,7 @@ struct Config {
   std::chrono::milliseconds drain_timeout = std::chrono::seconds(10);    ///< for requests in flight at shutdown
   std::string access_log = "stdout";                                     ///< stdout, off, or a file's path
   std::string log_level = "info";                                        ///< debug, info, warn or error
+  std::string admin_token;  ///< who may use /api/admin; empty: nobody, there is no such route
 };
 
 /// Where settings come from, in falling precedence: arguments, environment, file, defaults.

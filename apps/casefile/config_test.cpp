@@ -88,6 +88,21 @@ TEST(Config, NeverRepeatsAPassword) {
   EXPECT_TRUE(holds(refusal, "postgresql://ann:***@host")) << refusal;
 }
 
+TEST(Config, TakesTheAdminTokenFromTheEnvironmentAlone) {
+  Sources sources;
+  sources.environment["CASEFILE_ADMIN_TOKEN"] = "0123456789abcdef";
+  auto const start = std::get<Start>(load(sources));
+  EXPECT_EQ(start.config.admin_token, "0123456789abcdef");
+  for (auto const& line : start.explanation) EXPECT_EQ(line.find("0123456789abcdef"), std::string::npos) << line;
+  for (auto const* bad : {"short", "0123456789 abcdef", "0123456789abcdef\n"}) {
+    sources.environment["CASEFILE_ADMIN_TOKEN"] = bad;
+    EXPECT_THROW(load(sources), belay::Error) << bad;
+  }
+  sources.environment.clear();
+  sources.arguments = {"--admin-token", "0123456789abcdef"};
+  EXPECT_THROW(load(sources), belay::Error) << "a flag stands in the list of processes";
+}
+
 TEST(Config, NamesTheLineOfTheFile) {
   auto const path = std::filesystem::temp_directory_path() / "belay-config-test.toml";
   auto const refusal_of_file = [&](char const* content) {

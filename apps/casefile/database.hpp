@@ -1,12 +1,15 @@
 #pragma once
 
+#include <memory>
 #include <mutex>
 #include <optional>
 #include <string>
 
 #include <boost/asio/awaitable.hpp>
 
+#include "belay/core/datetime.hpp"
 #include "belay/core/deadline.hpp"
+#include "belay/pool/policy_options.hpp"
 #include "belay/sqlite/client.hpp"
 
 namespace casefile {
@@ -18,12 +21,18 @@ class Database {
  public:
   /// `url` is a database URL that settings have checked.
   explicit Database(std::string url);
+  ~Database();
+  Database(Database const&) = delete;
+  Database& operator=(Database const&) = delete;
 
   /// The open client. Throws belay::Error (transport, never_sent) that says why while there is none.
   belay::sqlite::Client client() const;
   bool is_open() const;
   /// Whether an attempt to open it has failed; false while the first one runs.
   bool has_failed() const;
+
+  /// When an operation of that class last failed in a way that its circuit breaker counts.
+  std::optional<belay::Datetime> last_failure(belay::pool::OperationClass) const;
 
   /// Opens the database and prepares its schema. One attempt; throws belay::Error when it fails, and remembers why.
   boost::asio::awaitable<void> open(belay::Deadline);
@@ -34,8 +43,11 @@ class Database {
   std::string const& name() const noexcept { return name_; }
 
  private:
+  class Chronicle;
+
   void remember(std::string why_closed);
 
+  std::shared_ptr<Chronicle> chronicle_;  ///< shared with what the client tells, which may outlast this
   belay::sqlite::Options options_;
   std::string name_;
   mutable std::mutex mutex_;

@@ -39,7 +39,12 @@ std::string_view docs_page() noexcept {
 <tr><td><code>DELETE /api/dossiers/{id}</code></td><td></td><td>204 · 404</td></tr>
 <tr><td><code>GET /health</code></td><td></td><td>200 when a real query works · 503</td></tr>
 <tr><td><code>GET /health/live</code> · <code>/health/ready</code></td><td></td><td>200 without touching the database ·
-  503 while starting or draining</td></tr>
+  503 while starting, draining or left alone by the circuit breaker</td></tr>
+<tr><td><code>GET /health/db</code></td><td></td><td>200 with latency, pools and circuit · 503</td></tr>
+<tr><td><code>GET /api/admin/circuit-breaker</code> · <code>POST …/reset</code></td>
+  <td><code>Authorization: Bearer</code> $CASEFILE_ADMIN_TOKEN</td><td>200 · 401 · 404 without a token configured</td></tr>
+<tr><td><code>GET /api/admin/pool</code> · <code>POST …/invalidate</code></td>
+  <td>likewise</td><td>200 · 401 · 404 without a token configured</td></tr>
 </table>
 <p><code>type_transaction</code>: vente, achat, hypotheque, testament, succession, donation, autre.
 <code>statut</code>: nouveau, en_analyse, termine, en_erreur, archive.</p>

@@ -1,7 +1,9 @@
 #include "apps/casefile/routes.hpp"
 
 #include <memory>
+#include <utility>
 
+#include "apps/casefile/admin.hpp"
 #include "apps/casefile/api_error.hpp"
 #include "apps/casefile/docs_page.hpp"
 #include "apps/casefile/dossier_service.hpp"
@@ -29,15 +31,18 @@ http::Response ok(Dossier const& dossier, unsigned status = 200) {
 /// fails on the way is thrown and becomes an answer in api_error.cpp.
 class Api {
  public:
-  Api(Database& database, Health& health, std::chrono::milliseconds request_timeout)
-      : database_(database), health_(health), request_timeout_(request_timeout) {}
+  Api(Database& database, Health& health, std::chrono::milliseconds request_timeout, std::string admin_token)
+      : database_(database),
+        health_(health),
+        request_timeout_(request_timeout),
+        admin_(database, std::move(admin_token)) {}
 
   asio::awaitable<http::Response> describe(http::Request&) {
     http::Response response;
     response.body = R"({"message":"casefile keeps case files","version":")";
     response.body += version;
     response.body += R"(","status":"running","docs":"/docs","endpoints":)"
-                     R"(["/health","/health/live","/health/ready","/api/dossiers","/api/dossiers/{id}",)"
+                     R"(["/health","/health/live","/health/ready","/health/db","/api/dossiers","/api/dossiers/{id}",)"
                      R"("/api/dossiers/{id}/pin"]})";
     co_return response;
   }
@@ -51,6 +56,7 @@ class Api {
   }
 
   asio::awaitable<http::Response> health(http::Request&) { return health_.report(); }
+  asio::awaitable<http::Response> database_health(http::Request&) { return health_.database_report(); }
   asio::awaitable<http::Response> live(http::Request&) {
     http::Response response;
     response.body = R"({"status":"alive"})";
@@ -101,20 +107,30 @@ class Api {
     co_return response;
   }
 
+  asio::awaitable<http::Response> breakers(http::Request& request) { co_return admin_.breakers(request); }
+  asio::awaitable<http::Response> reset_breakers(http::Request& request) { co_return admin_.reset_breakers(request); }
+  asio::awaitable<http::Response> pools(http::Request& request) { co_return admin_.pools(request); }
+  asio::awaitable<http::Response> invalidate_pools(http::Request& request) {
+    co_return admin_.invalidate_pools(request);
+  }
+
  private:
   DossierService service() const { return {database_.client(), belay::Deadline::in(request_timeout_)}; }
 
   Database& database_;
   Health& health_;
   std::chrono::milliseconds request_timeout_;
+  Admin admin_;
 };
 
 using Action = asio::awaitable<http::Response> (Api::*)(http::Request&);
 
 }  // namespace
 
-http::Router make_router(Database& database, Health& health, std::chrono::milliseconds request_timeout) {
-  auto const api = std::make_shared<Api>(database, health, request_timeout);
+http::Router make_router(Database& database, Health& health, std::chrono::milliseconds request_timeout,
+                         std::string admin_token) {
+  auto const has_admin = !admin_token.empty();
+  auto const api = std::make_shared<Api>(database, health, request_timeout, std::move(admin_token));
   http::Router router(plain_error);
   auto const add = [&](char const* method, char const* pattern, Action action) {
     router.add(method, pattern, [api, action](http::Request& request) { return (api.get()->*action)(request); });
@@ -124,12 +140,19 @@ http::Router make_router(Database& database, Health& health, std::chrono::millis
   add("GET", "/health", &Api::health);
   add("GET", "/health/live", &Api::live);
   add("GET", "/health/ready", &Api::ready);
+  add("GET", "/health/db", &Api::database_health);
   add("GET", "/api/dossiers", &Api::list);
   add("POST", "/api/dossiers", &Api::create);
   add("GET", "/api/dossiers/{id}", &Api::get);
   add("PUT", "/api/dossiers/{id}", &Api::update);
   add("DELETE", "/api/dossiers/{id}", &Api::remove);
   add("PATCH", "/api/dossiers/{id}/pin", &Api::toggle_pin);
+  if (has_admin) {
+    add("GET", "/api/admin/circuit-breaker", &Api::breakers);
+    add("POST", "/api/admin/circuit-breaker/reset", &Api::reset_breakers);
+    add("GET", "/api/admin/pool", &Api::pools);
+    add("POST", "/api/admin/pool/invalidate", &Api::invalidate_pools);
+  }
   return router;
 }
 

@@ -90,6 +90,19 @@ void check_database(std::string const& text) {
   }
 }
 
+/// What a header can carry: the characters of RFC 6750's b64token.
+void check_token(std::string const& text) {
+  constexpr std::size_t least = 16;
+  constexpr std::size_t most = 512;
+  auto const is_allowed = [](unsigned char c) {
+    return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') ||
+           std::string_view("-._~+/=").find(static_cast<char>(c)) != std::string_view::npos;
+  };
+  if (text.size() < least || text.size() > most || !std::all_of(text.begin(), text.end(), is_allowed)) {
+    refuse("the token is not 16 to 512 letters, digits or -._~+/= (for example the output of `openssl rand -hex 32`)");
+  }
+}
+
 std::string milliseconds_text(std::chrono::milliseconds value) { return belay::Duration::from(value).to_string(); }
 
 Setting duration_setting(char const* name, char const* environment, char const* help,
@@ -184,6 +197,13 @@ std::vector<Setting> const& settings() {
          config.log_level = one_of(text, {"debug", "info", "warn", "error"});
        },
        [](Config const& config) { return config.log_level; }},
+      {"admin-token", "CASEFILE_ADMIN_TOKEN", "TOKEN",
+       "bearer token of the routes below /api/admin; without it there are none",
+       [](Config& config, std::string const& text) {
+         check_token(text);
+         config.admin_token = text;
+       },
+       [](Config const& config) { return std::string(config.admin_token.empty() ? "none" : "***"); }, true},
   };
   return table;
 }

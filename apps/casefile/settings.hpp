@@ -18,6 +18,8 @@ struct Setting {
   std::function<void(Config&, std::string const&)> apply;
   /// The value as it would be written, secrets masked.
   std::function<std::string(Config const&)> show;
+  /// From the environment only: a flag would stand in the list of processes, a file in backups.
+  bool is_secret = false;
 };
 
 /// All of them, in the order of --help.

@@ -117,7 +117,7 @@ inline constexpr std::array<Outcome, 13> outcome_table{{
      AlertRule::error_rate, detail::too_late},
     {ErrorClass::timeout_local, "timeout_local while queueing", "timeout_queue", BreakerSignal::ignored,
      RetryRule::never, ConnectionRule::none_held, GenerationRule::none_held, HealthSignal::none, AlertRule::none,
-     detail::too_late},
+     detail::soon_again},
     {ErrorClass::timeout_server, "timeout_server", "timeout_server", BreakerSignal::slow_answer,
      RetryRule::by_send_state, ConnectionRule::keep, GenerationRule::keep, HealthSignal::none, AlertRule::none,
      detail::too_late},

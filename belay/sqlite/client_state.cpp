@@ -9,6 +9,7 @@
 #include <pthread.h>
 
 #include "belay/sqlite/lease.hpp"
+#include "belay/sqlite/observer.hpp"
 
 namespace belay::sqlite {
 
@@ -116,15 +117,31 @@ ClientState::ClientState(Options const& given)
       endpoint(make_endpoint()),
       reads(pool_options(options, options.reads_at_once), read_connector, pool_environment()),
       writes(pool_options(options, options.group_max), write_connector, pool_environment()) {
-  if (!endpoint) return;
-  endpoint->attach(reads);
-  endpoint->attach(writes);
+  watch(reads, "reads");
+  watch(writes, "writes");
+}
+
+void ClientState::watch(pool::PoolBase const& pool, std::string_view side) {
+  pool::PoolBase::EventHandler told;
+  if (options.observer && options.observer->on_pool_event) {
+    told = [observer = options.observer, side](pool::PoolEvent const& event) { observer->on_pool_event(side, event); };
+  }
+  if (endpoint) {
+    endpoint->attach(pool, std::move(told));
+  } else if (told) {
+    pool.on_event(std::move(told));
+  }
 }
 
 std::optional<pool::Endpoint> ClientState::make_endpoint() {
   if (!options.endpoint) return std::nullopt;
   auto prober = std::make_shared<LinkConnector>(options, Side::readers, 1, databases);
-  return pool::Endpoint(*options.endpoint, std::move(prober), pool::EndpointEnvironment(thread.executor()));
+  pool::EndpointEnvironment environment(thread.executor());
+  if (options.observer) {
+    environment.hooks = options.observer->policy;
+    environment.on_health_change = options.observer->on_health_change;
+  }
+  return pool::Endpoint(*options.endpoint, std::move(prober), std::move(environment));
 }
 
 pool::PoolEnvironment ClientState::pool_environment() {
@@ -146,8 +163,7 @@ boost::asio::awaitable<void> ClientState::attempt(ClientState& state, Side side,
   auto const& pool = state.pool_of(side);
   std::optional<pool::Lease<Link>> lease;
   try {
-    lease = pool.try_acquire(wanted, nowhere);
-    if (!lease) lease = co_await pool.acquire(wanted, nowhere);
+    lease = co_await pool.acquire(wanted, nowhere);
   } catch (Error const& error) {
     throw refusal_of(error, state.options, side);
   }

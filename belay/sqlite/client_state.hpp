@@ -5,6 +5,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <string_view>
 #include <thread>
 #include <vector>
 
@@ -83,6 +84,7 @@ struct ClientState {
   void close_by_force() noexcept;
   std::optional<pool::Endpoint> make_endpoint();
   pool::PoolEnvironment pool_environment();
+  void watch(pool::PoolBase const&, std::string_view side);
   static boost::asio::awaitable<void> attempt(ClientState&, Side, JobPointer, Deadline);
 };
 

@@ -16,6 +16,8 @@ struct EndpointOptions;
 
 namespace belay::sqlite {
 
+struct Observer;
+
 /// What a commit waits for. Except with `full` and `extra`, an acknowledged write may be lost in a power cut.
 enum class Synchronous {
   off,     ///< nothing: a power cut may lose writes and corrupt the file
@@ -66,6 +68,8 @@ struct Options {
   /// Circuit breakers, retries and a health monitor before every call. Null: each call is made once, and its failure is
   /// the answer. A transaction is one call as far as its beginning; its statements are on their own.
   std::shared_ptr<pool::EndpointOptions const> endpoint;
+  /// Told what happens. May be null.
+  std::shared_ptr<Observer const> observer;
 };
 
 /// Error(request) that names the first option out of its range, and the range.
