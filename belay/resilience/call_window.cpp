@@ -33,30 +33,19 @@ void TimeWindow::clear() noexcept {
 
 CountWindow::CountWindow(std::size_t calls, std::chrono::nanoseconds age_max) : age_max_(age_max), calls_(calls) {}
 
-void CountWindow::add(bool failure, bool slow, time_point now) noexcept {
-  expire(now);
-  if (counts_.total == calls_.size()) drop_oldest();
-  calls_[(oldest_ + counts_.total) % calls_.size()] = Call{now, failure, slow};
-  ++counts_.total;
-  counts_.failures += failure ? 1 : 0;
-  counts_.slow += slow ? 1 : 0;
-}
-
 void CountWindow::expire(time_point now) noexcept {
-  while (counts_.total > 0 && detail::time_between(calls_[oldest_].at, now) >= age_max_) drop_oldest();
+  while (counts_.total > 0 && now >= calls_[oldest_].over_at) {
+    auto const& call = calls_[oldest_];
+    --counts_.total;
+    counts_.failures -= call.failure ? 1 : 0;
+    counts_.slow -= call.slow ? 1 : 0;
+    oldest_ = after(oldest_);
+  }
 }
 
 void CountWindow::clear() noexcept {
   counts_ = CallCounts();
   oldest_ = 0;
-}
-
-void CountWindow::drop_oldest() noexcept {
-  auto const& call = calls_[oldest_];
-  --counts_.total;
-  counts_.failures -= call.failure ? 1 : 0;
-  counts_.slow -= call.slow ? 1 : 0;
-  oldest_ = (oldest_ + 1) % calls_.size();
 }
 
 }  // namespace belay::resilience

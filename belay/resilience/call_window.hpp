@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "belay/core/deadline.hpp"
+#include "belay/resilience/detail/instant.hpp"
 
 namespace belay::resilience {
 
@@ -47,8 +48,8 @@ class TimeWindow {
  private:
   static void count(CallCounts& counts, bool failure, bool slow) noexcept {
     ++counts.total;
-    counts.failures += failure ? 1 : 0;
-    counts.slow += slow ? 1 : 0;
+    if (failure) ++counts.failures;
+    if (slow) ++counts.slow;
   }
 
   std::chrono::nanoseconds width_;
@@ -66,18 +67,36 @@ class CountWindow {
   /// calls: >= 1; age_max: > 0.
   CountWindow(std::size_t calls, std::chrono::nanoseconds age_max);
 
-  void add(bool failure, bool slow, time_point now) noexcept;
+  void add(bool failure, bool slow, time_point now) noexcept {
+    if (counts_.total > 0 && now >= calls_[oldest_].over_at) expire(now);
+    // No remainder: a division would cost as much as all the rest.
+    auto newest = oldest_ + counts_.total;
+    if (newest >= calls_.size()) newest -= calls_.size();
+    auto& call = calls_[newest];
+    if (counts_.total == calls_.size()) {  // the newest takes the oldest one's place
+      if (call.failure) --counts_.failures;
+      if (call.slow) --counts_.slow;
+      oldest_ = after(oldest_);
+    } else {
+      ++counts_.total;
+    }
+    if (failure) ++counts_.failures;
+    if (slow) ++counts_.slow;
+    call.over_at = detail::later(now, age_max_);
+    call.failure = failure;
+    call.slow = slow;
+  }
   void expire(time_point now) noexcept;
   void clear() noexcept;
   CallCounts const& counts() const noexcept { return counts_; }
 
  private:
   struct Call {
-    time_point at;
+    time_point over_at;  ///< when it is too old
     bool failure = false;
     bool slow = false;
   };
-  void drop_oldest() noexcept;
+  std::size_t after(std::size_t place) const noexcept { return place + 1 == calls_.size() ? 0 : place + 1; }
 
   std::chrono::nanoseconds age_max_;
   std::vector<Call> calls_;  ///< a ring; the oldest stands at oldest_

@@ -182,7 +182,7 @@ void CircuitBreaker::record_closed(BreakerVerdict verdict, time_point now, nanos
   } else {
     failures_in_row_ = 0;
   }
-  if (auto const cause = tripped_rule(failed, now)) open(*cause, now);
+  apply_rules(failed, now);
 }
 
 bool CircuitBreaker::is_slow(BreakerVerdict verdict, nanoseconds took) const noexcept {
@@ -191,26 +191,30 @@ bool CircuitBreaker::is_slow(BreakerVerdict verdict, nanoseconds took) const noe
   return took > options_.slow->floor && static_cast<double>(took.count()) > by_p99;
 }
 
-std::optional<BreakerCause> CircuitBreaker::tripped_rule(bool failed, time_point now) const noexcept {
+/// Opens when a rule says so.
+void CircuitBreaker::apply_rules(bool failed, time_point now) noexcept {
   auto const reached = [](std::uint32_t part, CallCounts const& all, double share, std::uint32_t calls_min) {
     return all.total >= calls_min && part >= share * all.total;
   };
   if (failed && options_.consecutive && failures_in_row_ >= options_.consecutive->failures && is_spread(now)) {
-    return BreakerCause::consecutive_failures;
+    return open(BreakerCause::consecutive_failures, now);
   }
   if (auto const& rule = options_.time_window) {
     auto const& calls = time_window_.counts();
-    if (reached(calls.failures, calls, rule->share, rule->calls_min)) return BreakerCause::failure_share_in_time;
+    if (reached(calls.failures, calls, rule->share, rule->calls_min)) {
+      return open(BreakerCause::failure_share_in_time, now);
+    }
   }
   if (auto const& rule = options_.count_window) {
     auto const& calls = count_window_.counts();
-    if (reached(calls.failures, calls, rule->share, rule->calls_min)) return BreakerCause::failure_share_in_calls;
+    if (reached(calls.failures, calls, rule->share, rule->calls_min)) {
+      return open(BreakerCause::failure_share_in_calls, now);
+    }
   }
   if (auto const& rule = options_.slow) {
     auto const& calls = time_window_.counts();
-    if (reached(calls.slow, calls, rule->share, rule->calls_min)) return BreakerCause::slow_share;
+    if (reached(calls.slow, calls, rule->share, rule->calls_min)) return open(BreakerCause::slow_share, now);
   }
-  return std::nullopt;
 }
 
 bool CircuitBreaker::is_spread(time_point now) const noexcept {

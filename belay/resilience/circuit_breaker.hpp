@@ -109,7 +109,7 @@ class CircuitBreaker {
   void ignore_probe(time_point now) noexcept;
   void count(BreakerVerdict) noexcept;
   bool is_slow(BreakerVerdict, nanoseconds took) const noexcept;
-  std::optional<BreakerCause> tripped_rule(bool failed, time_point now) const noexcept;
+  void apply_rules(bool failed, time_point now) noexcept;
   bool is_spread(time_point now) const noexcept;
   double calls_per_second(time_point now) const noexcept;
   nanoseconds jittered_open_time() noexcept;

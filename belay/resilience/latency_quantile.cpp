@@ -9,24 +9,15 @@ namespace belay::resilience {
 namespace {
 
 constexpr auto period = std::chrono::seconds(3);
-constexpr std::uint32_t samples_min = 200;
 constexpr double share_above = 0.01;
 constexpr double step_max = 0.007;  // 1.007 to the power of 100 periods, five minutes, is 2.0
 
 }  // namespace
 
-void LatencyQuantile::add(std::chrono::nanoseconds took, time_point now) noexcept {
-  // A year is longer than any call and keeps the estimate far from the end of the integers.
-  auto const sample = static_cast<double>(std::clamp<std::int64_t>(took.count(), 1, 31'536'000'000'000'000));
-  if (warm_up_left_ > 0) {
-    --warm_up_left_;
-    estimate_ns_ = std::max(estimate_ns_, sample);
-    period_ends_at_ = detail::time_after(now, period);
-    return;
-  }
-  ++samples_;
-  above_ += sample > estimate_ns_ ? 1 : 0;
-  if (now >= period_ends_at_ && samples_ >= samples_min) move(now);
+void LatencyQuantile::warm(double sample, time_point now) noexcept {
+  --warm_up_left_;
+  estimate_ns_ = std::max(estimate_ns_, sample);
+  period_ends_at_ = detail::time_after(now, period);
 }
 
 void LatencyQuantile::move(time_point now) noexcept {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <chrono>
 #include <cstdint>
 
@@ -22,13 +23,23 @@ class LatencyQuantile {
 
   explicit LatencyQuantile(time_point now) noexcept : period_ends_at_(now) {}
 
-  void add(std::chrono::nanoseconds took, time_point now) noexcept;
+  void add(std::chrono::nanoseconds took, time_point now) noexcept {
+    // A year is longer than any call and keeps the estimate far from the end of the integers.
+    auto const sample = static_cast<double>(std::clamp<std::int64_t>(took.count(), 1, 31'536'000'000'000'000));
+    if (warm_up_left_ > 0) return warm(sample, now);
+    ++samples_;
+    if (sample > estimate_ns_) ++above_;
+    if (now >= period_ends_at_ && samples_ >= samples_min) move(now);
+  }
   /// Zero before the first sample.
   std::chrono::nanoseconds p99() const noexcept {
     return std::chrono::nanoseconds(static_cast<std::int64_t>(estimate_ns_));
   }
 
  private:
+  static constexpr std::uint32_t samples_min = 200;  ///< of a period
+
+  void warm(double sample, time_point now) noexcept;
   void move(time_point now) noexcept;
 
   double estimate_ns_ = 0;
