@@ -1,9 +1,6 @@
 // Question: what does a policy cost a call that needs none of it? Read as ns per call of a body that is ready at once,
 // awaited by a coroutine that is running: `direct` without a policy, `policy` with limiter, bulkhead, retry, budget and
 // a closed breaker, `refusal` with an open breaker. The counter is operator new per call; Asio's frames are recycled.
-#include <atomic>
-#include <cstdlib>
-#include <new>
 
 #include <benchmark/benchmark.h>
 #include <boost/asio/awaitable.hpp>
@@ -12,33 +9,11 @@
 #include <boost/asio/io_context.hpp>
 
 #include "belay/pool/policy.hpp"
+#include "bench/allocations.hpp"
 
 namespace {
 
-std::size_t allocations = 0;
-
-}  // namespace
-
-// Not inlined, or the compiler takes malloc's memory for that of another operator new.
-[[gnu::noinline]] void* operator new(std::size_t size) {
-  ++allocations;
-  if (void* const memory = std::malloc(size)) return memory;
-  throw std::bad_alloc();
-}
-[[gnu::noinline]] void operator delete(void* memory) noexcept { std::free(memory); }
-[[gnu::noinline]] void operator delete(void* memory, std::size_t) noexcept { std::free(memory); }
-// Asio allocates frames so.
-[[gnu::noinline]] void* operator new(std::size_t size, std::align_val_t alignment) {
-  ++allocations;
-  auto const align = static_cast<std::size_t>(alignment);
-  if (void* const memory = std::aligned_alloc(align, (size + align - 1) / align * align)) return memory;
-  throw std::bad_alloc();
-}
-[[gnu::noinline]] void operator delete(void* memory, std::align_val_t) noexcept { std::free(memory); }
-[[gnu::noinline]] void operator delete(void* memory, std::size_t, std::align_val_t) noexcept { std::free(memory); }
-
-namespace {
-
+using belay::bench::allocations;
 using namespace belay;
 using namespace belay::pool;
 using namespace std::chrono_literals;
@@ -57,10 +32,10 @@ PolicyOptions everything_on() {
 void in_coroutine(benchmark::State& state, asio::awaitable<void> loop) {
   asio::io_context context(1);
   asio::co_spawn(context, std::move(loop), asio::detached);
-  auto const before = allocations;
+  auto const before = allocations();
   context.run();
   state.counters["allocations"] =
-      benchmark::Counter(static_cast<double>(allocations - before), benchmark::Counter::kAvgIterations);
+      benchmark::Counter(static_cast<double>(allocations() - before), benchmark::Counter::kAvgIterations);
 }
 
 asio::awaitable<void> call_directly(benchmark::State& state) {

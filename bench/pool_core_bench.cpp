@@ -1,30 +1,15 @@
-#include <cstdlib>
 #include <deque>
 #include <memory>
-#include <new>
 #include <vector>
 
 #include <benchmark/benchmark.h>
 
 #include "belay/pool/pool_core.hpp"
+#include "bench/allocations.hpp"
 
 namespace {
 
-std::size_t allocations = 0;
-
-}  // namespace
-
-// Not inlined, or the compiler takes malloc's memory for that of another operator new.
-[[gnu::noinline]] void* operator new(std::size_t size) {
-  ++allocations;
-  if (void* const memory = std::malloc(size)) return memory;
-  throw std::bad_alloc();
-}
-[[gnu::noinline]] void operator delete(void* memory) noexcept { std::free(memory); }
-[[gnu::noinline]] void operator delete(void* memory, std::size_t) noexcept { std::free(memory); }
-
-namespace {
-
+using belay::bench::allocations;
 using namespace belay;
 using namespace belay::pool;
 using namespace std::chrono_literals;
@@ -73,7 +58,7 @@ struct FullPool {
 // target is 60 with no allocation. The size of the pool must not matter.
 void uncontended(benchmark::State& state) {
   FullPool pool(static_cast<std::uint32_t>(state.range(0)));
-  auto const before = allocations;
+  auto const before = allocations();
   Actions wanted;
   for (auto _ : state) {
     pool.now += 100ns;
@@ -81,7 +66,7 @@ void uncontended(benchmark::State& state) {
     auto const acquired = pool.core->acquire(waiter, pool.now, wanted);
     pool.core->release(acquired.grant.lease, {}, pool.now, wanted);
   }
-  state.counters["allocations"] = static_cast<double>(allocations - before);
+  state.counters["allocations"] = static_cast<double>(allocations() - before);
   if (!wanted.empty()) state.SkipWithError("the pool asked for something");
 }
 BENCHMARK(uncontended)->ArgName("connections")->Arg(1)->Arg(10)->Arg(100);
@@ -89,7 +74,7 @@ BENCHMARK(uncontended)->ArgName("connections")->Arg(1)->Arg(10)->Arg(100);
 // The same with what a shell does besides: a fresh list of actions for each input, a look at the next timer.
 void uncontended_with_timer(benchmark::State& state) {
   FullPool pool(10);
-  auto const before = allocations;
+  auto const before = allocations();
   for (auto _ : state) {
     pool.now += 100ns;
     Waiter waiter{LeaseRequest{}};
@@ -100,7 +85,7 @@ void uncontended_with_timer(benchmark::State& state) {
     pool.core->release(acquired.grant.lease, {}, pool.now, wanted_too);
     benchmark::DoNotOptimize(pool.core->next_timer());
   }
-  state.counters["allocations"] = static_cast<double>(allocations - before);
+  state.counters["allocations"] = static_cast<double>(allocations() - before);
 }
 BENCHMARK(uncontended_with_timer);
 
@@ -125,7 +110,7 @@ void handoff(benchmark::State& state) {
   }
   std::size_t next_held = 0;
   std::vector<Grant> ring(held.begin(), held.end());
-  auto const before = allocations;
+  auto const before = allocations();
   for (auto _ : state) {
     pool.now += 100ns;
     Actions wanted;
@@ -141,7 +126,7 @@ void handoff(benchmark::State& state) {
     pool.core->acquire(*waiter, pool.now, wanted_last);
     next_held = (next_held + 1) % connections;
   }
-  state.counters["allocations"] = static_cast<double>(allocations - before);
+  state.counters["allocations"] = static_cast<double>(allocations() - before);
 }
 BENCHMARK(handoff)->ArgName("oversubscription")->Arg(2)->Arg(4)->Arg(64);
 

@@ -1,8 +1,6 @@
 #include <atomic>
 #include <chrono>
-#include <cstdlib>
 #include <memory>
-#include <new>
 #include <optional>
 #include <thread>
 #include <vector>
@@ -17,33 +15,12 @@
 #include <boost/asio/use_awaitable.hpp>
 
 #include "belay/pool/pool.hpp"
-
-namespace {
-
-std::atomic<std::size_t> allocations = 0;
-
-}  // namespace
-
-// Not inlined, or the compiler takes malloc's memory for that of another operator new.
-[[gnu::noinline]] void* operator new(std::size_t size) {
-  allocations.fetch_add(1, std::memory_order_relaxed);
-  if (void* const memory = std::malloc(size)) return memory;
-  throw std::bad_alloc();
-}
-[[gnu::noinline]] void* operator new(std::size_t size, std::align_val_t alignment) {
-  allocations.fetch_add(1, std::memory_order_relaxed);
-  auto const align = static_cast<std::size_t>(alignment);
-  if (void* const memory = std::aligned_alloc(align, (size + align - 1) / align * align)) return memory;
-  throw std::bad_alloc();
-}
-[[gnu::noinline]] void operator delete(void* memory) noexcept { std::free(memory); }
-[[gnu::noinline]] void operator delete(void* memory, std::size_t) noexcept { std::free(memory); }
-[[gnu::noinline]] void operator delete(void* memory, std::align_val_t) noexcept { std::free(memory); }
-[[gnu::noinline]] void operator delete(void* memory, std::size_t, std::align_val_t) noexcept { std::free(memory); }
+#include "bench/allocations.hpp"
 
 namespace {
 
 namespace asio = boost::asio;
+using belay::bench::allocations;
 using namespace belay;
 using namespace belay::pool;
 
@@ -95,13 +72,13 @@ asio::awaitable<void> take_and_return(NullPool const& pool, benchmark::State& st
     auto const lease = co_await pool.acquire();
     benchmark::DoNotOptimize(lease.stream());
   }
-  auto const before = allocations.load();
+  auto const before = allocations();
   for (auto _ : state) {
     auto const lease = co_await pool.acquire();
     benchmark::DoNotOptimize(lease.stream());
   }
   state.counters["allocations"] =
-      benchmark::Counter(static_cast<double>(allocations - before), benchmark::Counter::kAvgIterations);
+      benchmark::Counter(static_cast<double>(allocations() - before), benchmark::Counter::kAvgIterations);
   co_await pool.close(Deadline::never());
 }
 
@@ -134,7 +111,7 @@ void handover(benchmark::State& state) {
   std::size_t allocated = 0;
   std::uint64_t rounds = 0;
   for (auto _ : state) {
-    auto const before = allocations.load();
+    auto const before = allocations();
     std::atomic<int> left = clients;
     for (int i = 0; i < clients; ++i) {
       asio::co_spawn(context, client(pool, pairs), [&](std::exception_ptr const&) {
@@ -143,7 +120,7 @@ void handover(benchmark::State& state) {
     }
     context.restart();
     context.run();
-    allocated += allocations - before;
+    allocated += allocations() - before;
     ++rounds;
   }
   state.SetItemsProcessed(state.iterations() * clients * static_cast<std::int64_t>(pairs));

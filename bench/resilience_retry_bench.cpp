@@ -3,35 +3,19 @@
 // first attempt (target: 5.00 without a budget, <= 1.10 and the floor with one)?
 #include <array>
 #include <cstdio>
-#include <cstdlib>
-#include <new>
 #include <queue>
 #include <vector>
 
 #include <benchmark/benchmark.h>
 
 #include "belay/resilience/policy_core.hpp"
-
-namespace {
-
-// Written and read by this thread only.
-std::size_t allocations = 0;
-
-}  // namespace
-
-// Not inlined: the compiler would pair malloc with delete and complain.
-[[gnu::noinline]] void* operator new(std::size_t size) {
-  ++allocations;
-  if (void* const memory = std::malloc(size)) return memory;
-  throw std::bad_alloc();
-}
-[[gnu::noinline]] void operator delete(void* memory) noexcept { std::free(memory); }
-[[gnu::noinline]] void operator delete(void* memory, std::size_t) noexcept { std::free(memory); }
+#include "bench/allocations.hpp"
 
 namespace belay::resilience {
 namespace {
 
 using namespace std::chrono_literals;
+using bench::allocations;
 using time_point = Deadline::time_point;
 using Kind = PolicyAction::Kind;
 
@@ -114,7 +98,7 @@ void pipeline(benchmark::State& state) {
   PolicyParts<Limiter, NoBulkhead, ClosedBreaker> const parts{policy, &budget, limiter, bulkhead, breaker};
   Random random(1);
   auto now = start;
-  auto const before = allocations;
+  auto const before = allocations();
   for (auto _ : state) {
     now += step;
     PolicyCall call(parts, {.deadline = Deadline::at(now + 1s)}, Random(random.next()));
@@ -123,7 +107,7 @@ void pipeline(benchmark::State& state) {
     action = call.succeeded(now + 1us);
     benchmark::DoNotOptimize(action);
   }
-  state.counters["allocations"] = static_cast<double>(allocations - before);
+  state.counters["allocations"] = static_cast<double>(allocations() - before);
 }
 
 // Read as ns per successful call: the machine made, limiter, budget, breaker, attempt, success.
