@@ -8,6 +8,8 @@
 #include "belay/resilience/circuit_breaker.hpp"
 #include "belay/resilience/keyed_rate_limiter.hpp"
 #include "belay/resilience/rate_limiter.hpp"
+#include "belay/resilience/shared_breaker.hpp"
+#include "bench/allocations.hpp"
 
 namespace {
 
@@ -15,6 +17,7 @@ using namespace belay::resilience;
 using namespace std::chrono_literals;
 using belay::Deadline;
 using belay::Random;
+using belay::bench::allocations;
 
 constexpr auto start = Deadline::time_point() + 1h;
 
@@ -24,11 +27,13 @@ void breaker_closed_cycle(benchmark::State& state, BreakerOptions const& options
   CircuitBreaker breaker(options, Random(1), start);
   auto now = start;
   auto const deadline = Deadline::at(start + 24h);
+  auto const before = allocations();
   for (auto _ : state) {
     now += 1us;
     auto const admission = breaker.try_enter(now, deadline);
     benchmark::DoNotOptimize(breaker.record(admission.permit, BreakerVerdict::success, now, 1ms));
   }
+  state.counters["allocations"] = static_cast<double>(allocations() - before);
 }
 
 BreakerOptions all_rules() {
@@ -42,6 +47,37 @@ BENCHMARK_CAPTURE(breaker_closed_cycle, default_options, default_breaker_options
 BENCHMARK_CAPTURE(breaker_closed_cycle, enterprise, enterprise_breaker_options());
 BENCHMARK_CAPTURE(breaker_closed_cycle, all_rules, all_rules());
 
+// Told beside the above, which never sees a failure: one call in a hundred fails, and every rule has something to
+// weigh.
+void breaker_closed_cycle_one_percent_fails(benchmark::State& state) {
+  CircuitBreaker breaker(all_rules(), Random(1), start);
+  auto now = start;
+  auto const deadline = Deadline::at(start + 24h);
+  std::uint32_t until_failure = 100;
+  for (auto _ : state) {
+    now += 1us;
+    auto const admission = breaker.try_enter(now, deadline);
+    bool const fails = --until_failure == 0;
+    if (fails) until_failure = 100;
+    auto const verdict = fails ? BreakerVerdict::failure : BreakerVerdict::success;
+    benchmark::DoNotOptimize(breaker.record(admission.permit, verdict, now, 1ms));
+  }
+}
+BENCHMARK(breaker_closed_cycle_one_percent_fails);
+
+// What calls on several threads go through: the breaker behind its mutex, on one thread.
+void shared_breaker_closed_cycle(benchmark::State& state) {
+  SharedBreaker breaker(default_breaker_options(), Random(1), start);
+  auto now = start;
+  auto const deadline = Deadline::at(start + 24h);
+  for (auto _ : state) {
+    now += 1us;
+    auto const answer = breaker.try_enter(now, deadline);
+    breaker.record(*answer.permit, BreakerSignal::success, now);
+  }
+}
+BENCHMARK(shared_breaker_closed_cycle);
+
 void breaker_open_refusal(benchmark::State& state) {
   CircuitBreaker breaker(enterprise_breaker_options(), Random(1), start);
   auto now = start;
@@ -49,9 +85,20 @@ void breaker_open_refusal(benchmark::State& state) {
     auto const permit = breaker.try_enter(now, Deadline::never()).permit;
     breaker.record(permit, BreakerVerdict::failure, now);
   }
+  auto const before = allocations();
   for (auto _ : state) benchmark::DoNotOptimize(breaker.try_enter(now, Deadline::never()));
+  state.counters["allocations"] = static_cast<double>(allocations() - before);
 }
 BENCHMARK(breaker_open_refusal);
+
+void shared_breaker_open_refusal(benchmark::State& state) {
+  SharedBreaker breaker(enterprise_breaker_options(), Random(1), start);
+  breaker.force_open(start);
+  auto const before = allocations();
+  for (auto _ : state) benchmark::DoNotOptimize(breaker.refuse_if_open(start));
+  state.counters["allocations"] = static_cast<double>(allocations() - before);
+}
+BENCHMARK(shared_breaker_open_refusal);
 
 // Threads share one cell: at 16 it is the compare-exchange under contention that is measured.
 void limiter_try_acquire(benchmark::State& state) {
