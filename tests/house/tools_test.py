@@ -195,6 +195,99 @@ class EvidenceTest(Repository):
         self.assertEqual(self.prove("true")[0], 0)
 
 
+class BenchTest(ProjectOfOneFile):
+    """scripts/bench and the targets it checks, on benchmarks that are made up."""
+
+    RESULT = """
+for argument in "$@"; do
+  case $argument in --benchmark_out=*) out=${argument#*=} ;; esac
+done
+"""
+
+    def setUp(self):
+        super().setUp()
+        self.write("scripts/build", "#!/bin/bash\n")
+        shutil.copytree(ROOT / "bench", self.root / "bench", ignore=shutil.ignore_patterns("*.cpp"))
+        self.costs = {tuple(row[1:3]): row[3] for row in self.table("COSTS")}
+
+    def table(self, name: str) -> list:
+        code = f"import json, sys; sys.path.insert(0, 'bench'); import core_targets; print(json.dumps(core_targets.{name}))"
+        status, said = run("/usr/bin/python3", "-c", code, cwd=self.root)
+        self.assertEqual(status, 0, said)
+        return json.loads(said)
+
+    def program(self, name: str, script: str) -> None:
+        self.write(f"build/bench/bench/{name}", f"#!/bin/bash\n{script}").chmod(0o755)
+
+    def benchmark(self, name: str, results: list[dict], output: str = "") -> None:
+        told = json.dumps({"benchmarks": results})
+        self.program(name, f"{self.RESULT}cat > \"$out\" <<'JSON'\n{told}\nJSON\necho '{output}'\n")
+
+    def meet_all_targets(self, worse: dict | None = None) -> None:
+        """Every benchmark at its target; `worse` changes what one of them told."""
+        programs: dict[str, list] = {}
+        for (program, benchmark), most in self.costs.items():
+            for cost in (most * 2, most):  # one bad repetition proves nothing
+                told = {"run_name": benchmark, "run_type": "iteration", "cpu_time": cost, "allocations": 0}
+                programs.setdefault(program, []).append(told | (worse or {}).get(benchmark, {}))
+        for program, results in programs.items():
+            self.benchmark(program, results)
+        self.amplify(1.1)
+
+    def amplify(self, worst: float) -> None:
+        line = f"figure: amplification.failing_100.without_budget=5.00 amplification.worst_less_floor={worst}"
+        self.program("resilience_retry_bench", f"echo '{line}'\n")
+
+    def check(self) -> tuple[int, str]:
+        return run("/usr/bin/python3", "bench/core_targets.py", "--programs", "build/bench/bench", cwd=self.root)
+
+    def test_is_content_when_the_best_repetition_meets_the_target(self):
+        self.meet_all_targets()
+        status, said = self.check()
+        self.assertEqual(status, 0, said)
+        self.assertIn("core.breaker.all_rules.cpu_ns=15 core.breaker.all_rules.cpu_ns_max=30", said)
+        self.assertIn("core.missed=0", said)
+
+    def test_names_each_target_that_is_missed_and_looks_at_all(self):
+        self.meet_all_targets({"pipeline": {"cpu_time": 201}, "breaker_open_refusal": {"allocations": 1}})
+        self.amplify(1.2)
+        status, said = self.check()
+        self.assertEqual(status, 1, said)
+        self.assertIn("MISSED: core.policy.pipeline takes 201 ns of CPU, target <= 200", said)
+        self.assertIn("MISSED: core.breaker.open_refusal allocates (1), target none", said)
+        self.assertIn("MISSED: amplification.worst_less_floor=1.2, target <= 1.1", said)
+        self.assertIn("core.missed=3", said)
+
+    def test_takes_silence_for_a_miss(self):
+        self.meet_all_targets()
+        self.benchmark("pool_shell_bench", [])
+        self.program("pool_core_bench", "exit 3\n")
+        self.program("resilience_retry_bench", "")
+        status, said = self.check()
+        self.assertEqual(status, 1, said)
+        self.assertIn("pool_shell_bench told nothing about uncontended", said)
+        self.assertIn("pool_core_bench gave no result", said)
+        self.assertIn("told no amplification.worst_less_floor", said)
+        self.assertIn("core.policy.pipeline.cpu_ns=200", said)
+
+    def test_measures_on_after_a_benchmark_that_failed_and_fails_at_the_end(self):
+        self.program("a_bench", "exit 1\n")
+        self.benchmark("b_bench", [{"name": "turn", "real_time": 7.5, "time_unit": "ns"}])
+        self.write("bench/run", "#!/bin/bash\necho compared with peers\n")
+        status, said = run("scripts/bench", cwd=self.root)
+        self.assertEqual(status, 1, said)
+        self.assertIn("a_bench failed", said)
+        self.assertIn("figure: b.turn.ns=7.5", said)
+        self.assertIn("compared with peers", said)
+
+    def test_fails_when_a_comparison_failed(self):
+        self.benchmark("b_bench", [])
+        self.write("bench/run", "#!/bin/bash\nexit 1\n")
+        self.assertEqual(run("scripts/bench", cwd=self.root)[0], 1)
+        self.write("bench/run", "#!/bin/bash\n")
+        self.assertEqual(run("scripts/bench", cwd=self.root)[0], 0)
+
+
 class SetupTest(ProjectOfOneFile):
     """scripts/setup on machines that are made up: only what is linked here is on the PATH."""
 
