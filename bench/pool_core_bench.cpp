@@ -6,6 +6,7 @@
 
 #include "belay/pool/pool_core.hpp"
 #include "bench/allocations.hpp"
+#include "bench/full_pool.hpp"
 
 namespace {
 
@@ -14,50 +15,23 @@ using namespace belay;
 using namespace belay::pool;
 using namespace std::chrono_literals;
 
-/// Allows everything at once.
-class OpenGate final : public resilience::ConnectGate {
- public:
-  Answer try_connect(time_point) override { return {resilience::ConnectTicket{}, time_point::max()}; }
-  void connected(resilience::ConnectTicket, time_point) override {}
-  void failed(resilience::ConnectTicket, ErrorClass, bool, time_point) override {}
-  void abandoned(resilience::ConnectTicket, time_point) override {}
-  void lost_all(time_point) override {}
-  bool is_recovering() const override { return false; }
-  time_point next_probe_at() const override { return time_point::min(); }
-  time_point failing_since() const override { return time_point::max(); }
-};
+using bench::FullPool;
 
-/// A pool with all its connections open and idle.
-struct FullPool {
-  explicit FullPool(std::uint32_t size) {
-    PoolOptions options;
-    options.min_idle = options.max_size = size;
-    options.idle_timeout = std::nullopt;
-    options.max_lifetime = std::nullopt;
-    options.admission = std::nullopt;
-    options.max_waiters = 100'000;
-    core = std::make_unique<PoolCore>(options, gate, Random(1), now);
-    for (bool more = true; more;) {
-      Actions wanted;
-      core->start(now, wanted);
-      std::vector<SlotAction> const connects(wanted.begin(), wanted.end());
-      more = wanted.more || !connects.empty();
-      for (auto const& connect : connects) {
-        Actions ignored;
-        core->initialised(connect.slot, now, ignored);
-      }
-    }
-  }
+PoolOptions unbounded() {
+  PoolOptions options;
+  options.idle_timeout = std::nullopt;
+  options.max_lifetime = std::nullopt;
+  options.admission = std::nullopt;
+  options.max_waiters = 100'000;
+  return options;
+}
 
-  OpenGate gate;
-  Deadline::time_point now{std::chrono::hours(1)};
-  std::unique_ptr<PoolCore> core;
-};
+FullPool pool_of(std::uint32_t connections) { return {unbounded(), connections, Deadline::time_point(1h)}; }
 
 // Question: what does it cost to take an idle connection and give it back, when nobody waits? Read as ns per pair; the
 // target is 60 with no allocation. The size of the pool must not matter.
 void uncontended(benchmark::State& state) {
-  FullPool pool(static_cast<std::uint32_t>(state.range(0)));
+  auto pool = pool_of(static_cast<std::uint32_t>(state.range(0)));
   auto const before = allocations();
   Actions wanted;
   for (auto _ : state) {
@@ -73,7 +47,7 @@ BENCHMARK(uncontended)->ArgName("connections")->Arg(1)->Arg(10)->Arg(100);
 
 // The same with what a shell does besides: a fresh list of actions for each input, a look at the next timer.
 void uncontended_with_timer(benchmark::State& state) {
-  FullPool pool(10);
+  auto pool = pool_of(10);
   auto const before = allocations();
   for (auto _ : state) {
     pool.now += 100ns;
@@ -95,7 +69,7 @@ BENCHMARK(uncontended_with_timer);
 void handoff(benchmark::State& state) {
   constexpr std::uint32_t connections = 16;
   auto const callers = connections * static_cast<std::uint32_t>(state.range(0));
-  FullPool pool(connections);
+  auto pool = pool_of(connections);
   std::deque<Grant> held;
   std::vector<std::unique_ptr<Waiter>> waiters;
   std::vector<void*> frames;  // where a finished caller's next waiter is made

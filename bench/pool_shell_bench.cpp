@@ -2,49 +2,26 @@
 #include <chrono>
 #include <memory>
 #include <optional>
-#include <thread>
-#include <vector>
 
 #include <benchmark/benchmark.h>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
-#include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/post.hpp>
-#include <boost/asio/strand.hpp>
 #include <boost/asio/use_awaitable.hpp>
 
 #include "belay/pool/pool.hpp"
 #include "bench/allocations.hpp"
+#include "bench/null_connection.hpp"
 
 namespace {
 
 namespace asio = boost::asio;
 using belay::bench::allocations;
+using belay::bench::NullConnection;
+using belay::bench::NullConnector;
 using namespace belay;
 using namespace belay::pool;
-
-/// Does nothing, at once.
-class NullConnection final : public Connection {
- public:
-  asio::awaitable<void> test(Deadline) override { co_return; }
-  asio::awaitable<void> reset(std::uint32_t, Deadline) override { co_return; }
-  asio::awaitable<void> rollback(std::uint32_t, Deadline) override { co_return; }
-  asio::awaitable<CleanUp> clean_up(CancelledWork&, Deadline) override { co_return CleanUp::at_boundary; }
-  asio::awaitable<void> close(Deadline) override { co_return; }
-  bool looks_alive() noexcept override { return true; }
-  ReleaseCondition condition(std::uint32_t) const noexcept override { return ReleaseCondition::clean; }
-  void cancel() noexcept override {}
-  Aborted abort() noexcept override { return {SessionFate::gone, std::nullopt}; }
-  void on_lost(LostHandler) override {}
-};
-
-class NullConnector final : public Connector {
- public:
-  asio::awaitable<std::unique_ptr<Connection>> connect(Deadline, AttemptInfo) override {
-    co_return std::make_unique<NullConnection>();
-  }
-};
 
 PoolOptions options_of(std::uint32_t connections) {
   PoolOptions options;
@@ -127,41 +104,6 @@ void handover(benchmark::State& state) {
   state.counters["allocations"] = static_cast<double>(allocated) / static_cast<double>(rounds * clients * pairs);
 }
 BENCHMARK(handover)->Unit(benchmark::kMillisecond);
-
-// Question: what does one pool give that eight threads use at once? Read as acquires and returns per second, wall time;
-// `connections` fewer than threads make them wait for each other.
-void eight_threads(benchmark::State& state) {
-  constexpr int threads = 8;
-  constexpr std::uint64_t pairs = 20'000;
-  asio::io_context own(1);
-  auto const own_work = asio::make_work_guard(own);
-  auto const pool = open_pool(own.get_executor(), static_cast<std::uint32_t>(state.range(0)));
-  pool.start();
-  std::thread owner([&] { own.run(); });
-  for (auto _ : state) {
-    std::vector<std::thread> callers;
-    for (int i = 0; i < threads; ++i) {
-      callers.emplace_back([&pool] {
-        asio::io_context context(1);
-        asio::co_spawn(
-            context,
-            [&pool]() -> asio::awaitable<void> {
-              for (std::uint64_t pair = 0; pair < pairs; ++pair) {
-                auto const lease = co_await pool.acquire();
-                benchmark::DoNotOptimize(lease.stream());
-              }
-            },
-            asio::detached);
-        context.run();
-      });
-    }
-    for (auto& caller : callers) caller.join();
-  }
-  own.stop();
-  owner.join();
-  state.SetItemsProcessed(state.iterations() * threads * static_cast<std::int64_t>(pairs));
-}
-BENCHMARK(eight_threads)->ArgName("connections")->Arg(16)->Arg(4)->UseRealTime()->Unit(benchmark::kMillisecond);
 
 }  // namespace
 
