@@ -31,8 +31,8 @@ Belay: strictly first come first served, whatever that costs in changes of threa
   who would wait too long for it is refused on entry; one state machine under a lock knows who holds what since when
   (leak watch, lanes, diagnosis); the shell hands over to coroutines without blocking a thread.
 Both lend without a look what was used within the last 500 ms.
-So HikariCP takes and returns faster, and by far where threads outnumber connections or cores; the picture of fairness
-shows what overtaking does to those who wait."""
+So HikariCP takes and returns faster, by far where threads outnumber connections, and where they run at once on several
+cores and meet at the lock; the picture of fairness shows what overtaking does to those who wait."""
 
 
 class Answerer:
