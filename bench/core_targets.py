@@ -1,9 +1,10 @@
-"""Checks what the state machines cost against the targets: CPU time of the best of several repetitions, allocations of all.
+"""Checks what the state machines cost against the targets: the best of several repetitions, in CPU time.
 
 Usage: /usr/bin/python3 bench/core_targets.py --programs DIRECTORY [--repetitions 9]
 
-Runs the benchmarks named below alone and in mixed order. Prints `figure: core.NAME.cpu_ns=BEST core.NAME.cpu_ns_max=WORST
-core.NAME.allocations=N`, and the figures of the retry amplification; exits 1 when one misses its target.
+Runs the benchmarks named below alone and in mixed order. Prints `figure: core.NAME.cpu_ns=BEST
+core.NAME.cpu_ns_max=WORST core.NAME.allocations=N`, and the figures of the retry amplification; exits 1 when one misses
+its target, or when any repetition allocated.
 
 The best repetition is what the code costs, the others what else the machine was doing. It says nothing about waiting:
 that is measured on whole programs.
