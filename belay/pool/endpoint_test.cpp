@@ -76,6 +76,12 @@ TEST_F(EndpointTest, ProbesAtOnceOnAConnectionOfItsOwn) {
   EXPECT_EQ(probed.connects, 1U) << "kept from probe to probe";
 }
 
+TEST_F(EndpointTest, DoesNotStartThePool) {
+  options.min_idle = 2;
+  start();
+  EXPECT_EQ(server.connects, 0U);
+}
+
 TEST_F(EndpointTest, RefusesOptionsThatMakeNoSense) {
   guards.health.failures_to_down = 0;
   EXPECT_THROW(check(guards), Error);
@@ -89,6 +95,7 @@ TEST_F(EndpointTest, RefusesOptionsThatMakeNoSense) {
 TEST_F(EndpointTest, NoticesASilentBlackHoleInTime) {
   options.min_idle = 2;
   start();
+  pool_->start();
   world->run_for(1s);
   auto const generation = snapshot().generation;
   for (auto* const far : {&probed, &server}) far->testing.hangs = far->connecting.hangs = true;

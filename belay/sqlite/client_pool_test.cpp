@@ -1,3 +1,5 @@
+#include <filesystem>
+
 #include "belay/pool/endpoint.hpp"
 #include "belay/pool/pool.hpp"
 #include "belay/sqlite/client.hpp"
@@ -160,6 +162,17 @@ TEST_F(ClientPoolTest, ProbesItsFileAndSaysThatItIsUp) {
   until([&] { return client().endpoint()->health().state == resilience::HealthState::up; });
   run(client().close());
   EXPECT_LE(client().stats().threads, 1U);
+}
+
+TEST_F(ClientPoolTest, ClosingFoldsTheLogAlsoWhenAProbeIsUnderWay) {
+  guard();
+  for (int i = 0; i < 20; ++i) {
+    auto one = open(options);
+    run(one.write("CREATE TABLE IF NOT EXISTS t(x)"));
+    if (i % 2 == 0) until([&] { return one.endpoint()->health().state == resilience::HealthState::up; });
+    run(one.close());
+    EXPECT_FALSE(std::filesystem::exists(file() + "-wal")) << "the last link removes the log, round " << i;
+  }
 }
 
 TEST_F(ClientPoolTest, StopsCallingAWriterThatFails) {

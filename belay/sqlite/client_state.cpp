@@ -267,8 +267,16 @@ boost::asio::awaitable<std::shared_ptr<Lease>> ClientState::begin(std::shared_pt
 boost::asio::awaitable<void> ClientState::close(std::shared_ptr<ClientState> state, Deadline deadline) {
   state->is_closing = true;
   if (state->endpoint) co_await state->endpoint->close(deadline);
-  // The writer last: the last link to be closed folds the log into the file.
   co_await state->reads.close(deadline, pool::WaitersAtClose::serve);
+  // The writer last, when nobody else has the file open, not even a probe that was broken off: it folds the log into
+  // the file.
+  for (auto const& reading : state->databases->open_on(Side::readers)) {
+    try {
+      co_await sqlite::close(reading, deadline);
+    } catch (Error const&) {
+      break;  // its thread is stuck in the system, and the deadline has passed
+    }
+  }
   co_await state->writes.close(deadline, pool::WaitersAtClose::serve);
   if (!state->databases->all_have_ended()) co_return;
   state->databases->join();

@@ -1,6 +1,7 @@
 #include "belay/sqlite/link.hpp"
 
 #include <algorithm>
+#include <iterator>
 #include <utility>
 
 namespace belay::sqlite {
@@ -52,6 +53,14 @@ bool Databases::all_have_ended() const {
   return std::all_of(all_.begin(), all_.end(), [](DatabasePointer const& one) { return one->has_ended(); });
 }
 
+std::vector<Databases::DatabasePointer> Databases::open_on(Side side) const {
+  std::vector<DatabasePointer> open;
+  std::lock_guard const lock(mutex_);
+  std::copy_if(all_.begin(), all_.end(), std::back_inserter(open),
+               [side](DatabasePointer const& one) { return one->side() == side && !one->has_ended(); });
+  return open;
+}
+
 std::size_t Databases::queued(Side side) const {
   std::lock_guard const lock(mutex_);
   std::size_t sum = 0;
@@ -76,10 +85,12 @@ boost::asio::awaitable<pool::CleanUp> Link::clean_up(pool::CancelledWork&, Deadl
   co_return pool::CleanUp::at_boundary;
 }
 
-boost::asio::awaitable<void> Link::close(Deadline deadline) {
+boost::asio::awaitable<void> close(std::shared_ptr<Database> database, Deadline deadline) {
   auto job = make_job(Work::Kind::close, deadline);
-  co_await Database::run(database_, job);
+  co_await Database::run(std::move(database), job);
 }
+
+boost::asio::awaitable<void> Link::close(Deadline deadline) { return sqlite::close(database_, deadline); }
 
 pool::ReleaseCondition Link::condition(std::uint32_t) const noexcept { return pool::ReleaseCondition::clean; }
 

@@ -32,6 +32,8 @@ class Databases {
   /// Waits for all threads. After interrupt(), or when all are closed.
   void join() noexcept;
   bool all_have_ended() const;
+  /// Those of a side that have not.
+  std::vector<DatabasePointer> open_on(Side) const;
   /// Calls that have a place and wait for a thread.
   std::size_t queued(Side) const;
 
@@ -66,6 +68,10 @@ class Link final : public pool::Connection {
  private:
   std::shared_ptr<Database> database_;
 };
+
+/// What a link says when it is closed: what is under way is finished, the threads end. To a database that is ending
+/// already it says nothing, and waits for it.
+boost::asio::awaitable<void> close(std::shared_ptr<Database>, Deadline);
 
 /// Opens one side of the file.
 class LinkConnector final : public pool::Connector {

@@ -108,7 +108,8 @@ void EndpointShell::attach(PoolBase const& pool, PoolBase::EventHandler on_event
   });
   asio::post(executor_, [self = shared_from_this(), pool] {
     self->pools_.push_back(pool);
-    pool.set_refill(self->refill_);
+    // Not for nothing: any such word makes a pool look whether it has connections to open, and it may not be started.
+    if (self->refill_ != Refill::normal) pool.set_refill(self->refill_);
   });
 }
 
