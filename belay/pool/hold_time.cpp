@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <bit>
 #include <cmath>
+#include <numeric>
 
 namespace belay::pool {
 
@@ -17,6 +18,13 @@ std::size_t bucket_of(std::uint64_t value) noexcept {
   if (value < 4) return static_cast<std::size_t>(value);
   auto const exponent = static_cast<unsigned>(std::bit_width(value)) - 1;
   return 4 * (exponent - 1) + ((value >> (exponent - 2)) & 3U);
+}
+
+/// The least value of the next bucket.
+double end_of(std::size_t bucket) noexcept {
+  if (bucket < 4) return static_cast<double>(bucket + 1);
+  auto const exponent = static_cast<int>(bucket / 4) + 1;
+  return std::ldexp(5.0 + static_cast<double>(bucket % 4), exponent - 2);
 }
 
 double middle_of(std::size_t bucket) noexcept {
@@ -41,8 +49,22 @@ void HoldTime::add(duration held) noexcept {
 
 HoldTime::Quantiles const& HoldTime::quantiles() const noexcept {
   bool const is_fresh = samples_ == quantiles_.at_sample || samples_ < quantiles_.at_sample + recount_after;
-  if (quantiles_.at_sample == 0 || !is_fresh) quantiles_ = {samples_, quantile(0.5), quantile(0.99)};
+  if (quantiles_.at_sample != 0 && is_fresh) return quantiles_;
+  quantiles_.at_sample = samples_;
+  quantiles_.p50 = quantile(0.5);
+  quantiles_.p99 = quantile(0.99);
+  std::partial_sum(counts_.begin(), counts_.end(), quantiles_.up_to.begin());
   return quantiles_;
+}
+
+HoldTime::duration HoldTime::needed_of(duration budget, double loss) const noexcept {
+  if (budget.count() <= 0) return duration::zero();
+  auto const& up_to = quantiles().up_to;
+  auto const fit = up_to[bucket_of(static_cast<std::uint64_t>(budget.count()))];
+  if (fit == 0) return duration::zero();
+  auto const wanted = static_cast<std::uint16_t>(std::ceil((1 - loss) * static_cast<double>(fit)));
+  auto const bucket = std::lower_bound(up_to.begin(), up_to.end(), wanted) - up_to.begin();
+  return std::min(budget, duration(static_cast<duration::rep>(end_of(static_cast<std::size_t>(bucket)))));
 }
 
 HoldTime::duration HoldTime::quantile(double share) const noexcept {

@@ -11,6 +11,12 @@ namespace belay::pool {
 
 namespace {
 
+/// Of the callers whose work would fit into the time they have, so many may lose that chance by waiting. With more the
+/// connections do in vain what nobody waits for any more; with fewer, callers are refused that would have been served.
+constexpr double work_cut_off = 0.02;
+/// A wait of this share of a mean hold is let in whatever the deadline.
+constexpr double shortest_queue = 0.25;
+
 PoolOptions const& validated(PoolOptions const& options) {
   options.validate();
   return options;
@@ -80,9 +86,21 @@ Refusal PoolCore::admit(Waiter const& waiter, time_point now) const noexcept {
   // With nobody ahead and a connection that only has to prove itself, there is nothing to predict.
   if (!options_.admission || !hold_.is_known() || paused_) return Refusal::none;
   if (queue_.empty() && free_loads_ != 0) return Refusal::none;
-  auto const allowed = *options_.admission * static_cast<double>(waiter.deadline_.remaining(now).count());
+  auto const allowed = wait_worth_it(waiter.deadline_.remaining(now));
   auto const predicted = predicted_wait(queue_.ahead_of(waiter.request.lane), now);
-  return static_cast<double>(predicted.count()) > allowed ? Refusal::predicted_wait : Refusal::none;
+  return predicted > allowed ? Refusal::predicted_wait : Refusal::none;
+}
+
+/// How long a caller with so much time left may wait: not longer than its share for that, and not into the time that
+/// the work needs. While holds are about as long as the deadlines, a short queue is let in all the same, or places
+/// would stand empty between two callers.
+PoolCore::duration PoolCore::wait_worth_it(duration remaining) const noexcept {
+  auto const part = [](double share, duration of) {
+    return duration(static_cast<duration::rep>(share * static_cast<double>(of.count())));
+  };
+  auto const share = part(*options_.admission, remaining);
+  auto const before_work = remaining - hold_.needed_of(remaining, work_cut_off);
+  return std::min(share, std::max(before_work, part(shortest_queue, hold_.mean())));
 }
 
 PoolCore::duration PoolCore::predicted_wait(std::size_t ahead, time_point now) const noexcept {

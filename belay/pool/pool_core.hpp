@@ -225,6 +225,7 @@ class PoolCore {
   void refuse_all(Refusal, std::optional<Error> const& cause, time_point now) noexcept;
   void resume_later(Waiter&) noexcept;
   duration predicted_wait(std::size_t ahead, time_point now) const noexcept;
+  duration wait_worth_it(duration remaining) const noexcept;
   duration least_useful_budget() const noexcept;
   void dispatch(time_point now) noexcept;
   void serve_waiters(time_point now) noexcept;

@@ -71,7 +71,8 @@ struct PoolOptions {
   // Waiting.
   duration acquire_timeout = std::chrono::seconds(30);  ///< queue + connect + test + hooks; the caller's may be earlier
   std::optional<std::size_t> max_waiters;  ///< 1 to 1 000 000; nullopt: 10 x hard limit in streams, at least 100
-  /// A caller is refused when the predicted wait exceeds this share of its remaining time. (0, 1]; nullopt: by
+  /// A caller is refused when the predicted wait exceeds this share of its remaining time, or leaves too little for the
+  /// work: one in fifty of those that would fit into the remaining time would be cut off. (0, 1]; nullopt: by
   /// max_waiters only. Without effect until 20 hold times have been seen.
   std::optional<double> admission = 0.8;
   /// A waiter with less time left than this is failed rather than served: what it got would expire in its hands.
