@@ -145,6 +145,8 @@ void PoolCore::initialised(SlotHandle handle, time_point now, Actions& actions) 
 void PoolCore::connect_failed(SlotHandle handle, ConnectFailure const& failure, time_point now, Actions& actions) {
   auto* const slot = find(handle);
   if (slot == nullptr) return;
+  // It was to be closed before it was there, and now there is nothing to close: no other report will come.
+  if (slot->state == SlotState::closing) return closed(handle, failure.fate, now, actions);
   if (slot->state != SlotState::connecting && slot->state != SlotState::initialising) return;
   auto const generation = slot->generation;
   note_failed_connect(*slot, failure.error, failure.permanent, now);

@@ -371,6 +371,22 @@ TEST_F(PoolOpening, RefusesASizeThatMakesNoSenseAndChangesNothing) {
   EXPECT_EQ(pool().options().max_size, 3U);
 }
 
+TEST_F(PoolOpening, TakesAFailedConnectForTheEndOfOneThatIsClosing) {
+  options.max_size = 1;
+  auto const call = acquire();
+  auto const slot = call.waiter != nullptr ? actions.front().slot : SlotHandle();
+  actions.clear();
+  input([&](PoolCore& machine, Actions& wanted) {
+    machine.invalidate_all(GenerationReason::operator_request, Invalidation::hard, now, wanted);
+  });
+  ASSERT_EQ(in(SlotState::closing), 1U);
+  ConnectFailure const failure{Error(ErrorClass::transport, SendState::never_sent, "refused")};
+  input([&](PoolCore& machine, Actions& wanted) { machine.connect_failed(slot, failure, now, wanted); });
+  EXPECT_EQ(in(SlotState::closing), 0U) << "its place is free: whoever was to close it finds nothing";
+  input([&](PoolCore& machine, Actions& wanted) { machine.closed(slot, SessionFate::gone, now, wanted); });
+  EXPECT_LE(shot().taken(), 1U) << "a second report changes nothing";
+}
+
 TEST_F(PoolOpening, ExpiresAtMostOneConnectionPerGapAfterItWasResized) {
   for (std::uint64_t seed = 1; seed <= 30; ++seed) {
     SCOPED_TRACE(testing::Message() << "seed " << seed);

@@ -119,9 +119,11 @@ void PoolShell::hand_over_overdue() noexcept {
     {
       std::lock_guard const lock(mutex_);
       auto& place = places_[i];
-      if (!std::exchange(place.has_overdue_close, false) || !place.keeper) continue;
-      action.slot = place.keeper->slot();
-      if (core_.slot(i)->state != SlotState::closing || core_.slot(i)->handle() != action.slot) continue;
+      if (!std::exchange(place.has_overdue_close, false)) continue;
+      // Its keeper may be gone meanwhile, with a connect that failed: hand_over() then says that it is closed.
+      auto const* const slot = core_.slot(i);
+      if (slot->state != SlotState::closing) continue;
+      action.slot = slot->handle();
     }
     hand_over(action);
   }
