@@ -343,6 +343,9 @@ void PoolShell::set_up(SlotHandle slot) {
     if (reply == nullptr) {
       return report(Input::connect_failed, slot, 0ns, [this, slot](Actions& actions) {
         ConnectFailure told{Error(ErrorClass::transport, SendState::never_sent, "the connection broke")};
+        // Broken off by ourselves, the server may not have noticed yet.
+        auto const* const record = core_.slot(slot.index);
+        if (record->handle() == slot && record->state == SlotState::closing) told.fate = SessionFate::unknown;
         core_.connect_failed(slot, told, timeline_.now(), actions);
       });
     }
