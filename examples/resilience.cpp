@@ -69,9 +69,13 @@ asio::awaitable<void> first_call(sqlite::Options options) {
 // [guide: errors]
 std::string advice(belay::Error const& error) {
   if (error.detail("refused_by") == "circuit_breaker") {
-    return "left alone for " + std::string(error.detail("retry_after_ms")) + " ms";
+    auto const pause = error.detail("retry_after_ms");  // none while an operator holds it open
+    return pause.empty() ? "left alone until an operator says otherwise"
+                         : "left alone for " + std::string(pause) + " ms";
   }
   if (!error.detail("verdict").empty()) return "no connection: " + std::string(error.detail("verdict"));
+  if (error.error_class() == belay::ErrorClass::request)
+    return "the call itself is wrong: " + std::string(error.what());
   switch (error.send_state()) {
     case belay::SendState::never_sent:
     case belay::SendState::refused: return "nothing was changed: it may be asked again";
@@ -198,7 +202,7 @@ asio::awaitable<int> with_the_database(sqlite::Options options) {
   } catch (belay::Error const& error) {
     told = advice(error);
   }
-  require(told.starts_with("nothing was changed") || told.starts_with("the answer is"), "a request error is told");
+  require(told.starts_with("the call itself is wrong: "), "a request error is told as such");
   auto* const breaker = db.endpoint()->policy().breaker(pool::OperationClass::write);
   breaker->force_open(belay::Deadline::clock::now());
   try {
@@ -207,7 +211,8 @@ asio::awaitable<int> with_the_database(sqlite::Options options) {
   } catch (belay::Error const& error) {
     told = advice(error);
   }
-  require(told.starts_with("left alone"), "the breaker says so");
+  require(told == "left alone until an operator says otherwise", "the breaker says so");
+  breaker->release(belay::Deadline::clock::now());
   co_await db.close();
   co_return 0;
 }

@@ -93,7 +93,8 @@ class Client {
   boost::asio::awaitable<void> backup(std::string path, Deadline);
 
   /// Refuses new calls, finishes those under way and queued, folds the log into the file when nobody else reads it,
-  /// and ends the threads. At the deadline what is left is cancelled instead. Calling it again is harmless.
+  /// and ends the threads; the pools' own goes with the last handle. At the deadline what is left is cancelled instead.
+  /// Calling it again is harmless.
   boost::asio::awaitable<void> close();
   boost::asio::awaitable<void> close(Deadline);
 

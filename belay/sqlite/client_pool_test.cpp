@@ -160,8 +160,12 @@ TEST_F(ClientPoolTest, ProbesItsFileAndSaysThatItIsUp) {
   guard();
   ASSERT_NE(client().endpoint(), nullptr);
   until([&] { return client().endpoint()->health().state == resilience::HealthState::up; });
-  run(client().close());
+  auto one = start(client().close());
+  auto other = start(client().close());
+  one.get();
+  other.get();
   EXPECT_LE(client().stats().threads, 1U);
+  run(client().close());
 }
 
 TEST_F(ClientPoolTest, ClosingFoldsTheLogAlsoWhenAProbeIsUnderWay) {

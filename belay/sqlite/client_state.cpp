@@ -92,14 +92,8 @@ PoolThread::PoolThread(std::shared_ptr<Counters> counters)
 }
 
 void PoolThread::stop() noexcept {
-  std::lock_guard const one_at_a_time(stop_mutex_);
   context_.stop();
-  if (thread_.joinable()) thread_.join();
-}
-
-bool PoolThread::is_running() const {
-  std::lock_guard const lock(stop_mutex_);
-  return thread_.joinable();
+  thread_.join();
 }
 
 std::shared_ptr<std::vector<Statement> const> share(Statement statement) {
@@ -278,15 +272,14 @@ boost::asio::awaitable<void> ClientState::close(std::shared_ptr<ClientState> sta
     }
   }
   co_await state->writes.close(deadline, pool::WaitersAtClose::serve);
-  if (!state->databases->all_have_ended()) co_return;
-  state->databases->join();
-  state->thread.stop();
+  // Not the pools' thread as well: another close() may be waiting for something on it.
+  state->databases->prune();
 }
 
 void ClientState::stop() noexcept {
   is_closing = true;
   databases->interrupt();
-  if (thread.is_running()) close_by_force();
+  close_by_force();
   thread.stop();
   databases->join();
 }

@@ -3,7 +3,6 @@
 #include <atomic>
 #include <cstddef>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <string_view>
 #include <thread>
@@ -32,15 +31,13 @@ class PoolThread {
   PoolThread& operator=(PoolThread const&) = delete;
 
   boost::asio::any_io_executor executor() { return context_.get_executor(); }
-  /// Waits for what it is doing at this moment. Idempotent. Thread-safe.
+  /// Waits for what it is doing at this moment. Once, from another thread.
   void stop() noexcept;
-  bool is_running() const;
 
  private:
   std::shared_ptr<Counters> counters_;
   boost::asio::io_context context_{1};
   boost::asio::executor_work_guard<boost::asio::io_context::executor_type> work_;
-  mutable std::mutex stop_mutex_;
   std::thread thread_;
 };
 
@@ -62,7 +59,7 @@ struct ClientState {
   static boost::asio::awaitable<std::shared_ptr<Lease>> begin(std::shared_ptr<ClientState>, Deadline);
   static boost::asio::awaitable<void> close(std::shared_ptr<ClientState>, Deadline);
 
-  /// Ends everything: waiting calls fail, running ones are interrupted, threads joined. Blocks. Idempotent.
+  /// Ends everything: waiting calls fail, running ones are interrupted, threads joined. Blocks. Once.
   void stop() noexcept;
 
   void count(Error const&) noexcept;

@@ -45,7 +45,7 @@ TEST_F(LifecycleTest, ClosingEndsTheThreadsAndMayBeRepeated) {
   auto client = open();
   auto copy = client;
   run(client.close());
-  EXPECT_LE(client.stats().threads, 1U) << "only the watch thread may still be on its way out";
+  EXPECT_LE(client.stats().threads, 1U) << "the pools' own goes with the last handle";
   EXPECT_NO_THROW(run(copy.close()));
   EXPECT_EQ(failure(copy.backup(directory.file("b.db"))).send_state(), SendState::never_sent);
 }

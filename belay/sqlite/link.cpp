@@ -48,11 +48,6 @@ void Databases::join() noexcept {
   for (auto const& database : all) database->stop();
 }
 
-bool Databases::all_have_ended() const {
-  std::lock_guard const lock(mutex_);
-  return std::all_of(all_.begin(), all_.end(), [](DatabasePointer const& one) { return one->has_ended(); });
-}
-
 std::vector<Databases::DatabasePointer> Databases::open_on(Side side) const {
   std::vector<DatabasePointer> open;
   std::lock_guard const lock(mutex_);

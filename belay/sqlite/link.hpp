@@ -31,7 +31,6 @@ class Databases {
   void interrupt() noexcept;
   /// Waits for all threads. After interrupt(), or when all are closed.
   void join() noexcept;
-  bool all_have_ended() const;
   /// Those of a side that have not.
   std::vector<DatabasePointer> open_on(Side) const;
   /// Calls that have a place and wait for a thread.

@@ -10,7 +10,7 @@
 namespace belay::sqlite {
 
 /// Who wants to know what happens to a client, for logs and metrics. Each is called without locks and must not throw;
-/// an empty one is not called.
+/// an empty one is not called. It keeps no handle on the client: the last one must not go on the client's own thread.
 struct Observer {
   /// On the threads of the calls, between two of their steps. Only with Options::endpoint.
   pool::PolicyHooks policy{};

@@ -358,14 +358,15 @@ void EndpointShell::stop_later() noexcept {
 
 asio::awaitable<void> EndpointShell::shut(std::shared_ptr<EndpointShell> self, Deadline deadline) {
   self->stop();
-  if (!self->connection_) co_return;
-  auto const closing = self->connection_;
+  // Taken out: a second close() finds none.
+  auto const closing = std::move(self->connection_);
+  if (!closing) co_return;
   try {
     co_await closing->close(deadline);
   } catch (std::exception const&) {
     // It is gone all the same.
   }
-  self->drop_connection();
+  (void)closing->abort();
 }
 
 asio::awaitable<void> EndpointShell::close(std::shared_ptr<EndpointShell> self, Deadline deadline) {
