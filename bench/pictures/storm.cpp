@@ -88,6 +88,8 @@ class LoginServer {
  private:
   void answer_in(nanoseconds wait, SimulatedPool::Connected connected, std::optional<ErrorClass> error) {
     time_.after(wait, [this, connected = std::move(connected), error] {
+      // Whoever was about to be let in when it went away is not.
+      if (up_at_ && time_.now() < *up_at_) return connected(ErrorClass::transport);
       if (!error && up_at_) {
         count(logins, time_.now());
         if (++back_ == wanted_) all_back_at_ = time_.now();
@@ -268,7 +270,7 @@ void measure(std::string const& name, std::size_t processes, Limiter limiter, in
 int main() {
   using namespace belay::pictures;
   for (auto const limiter : {Limiter::refuses, Limiter::queues}) {
-    measure<BelayProcess>("belay", 40, limiter, 400);
+    measure<BelayProcess>("belay", 40, limiter, 1000);
     measure<NaiveProcess>("naive", 40, limiter, 3);
     measure<BelayProcess>("belay", 1000, limiter, 1);
   }
