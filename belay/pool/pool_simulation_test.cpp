@@ -208,8 +208,8 @@ class History : public ShellFixture {
     EXPECT_GT(served_, 20);
     run([this]() -> awaitable<void> {
       auto const drained = co_await pool().close(Deadline::never());
-      EXPECT_TRUE(drained.is_clean()) << drained.waiters_failed << " waiters, " << drained.connections_forced << " forced, "
-                                      << drained.connections_abandoned << " abandoned connections, "
+      EXPECT_TRUE(drained.is_clean()) << drained.waiters_failed << " waiters, " << drained.connections_forced
+                                      << " forced, " << drained.connections_abandoned << " abandoned connections, "
                                       << drained.abandoned.size() << " leases";
     });
     world->run();

@@ -129,10 +129,11 @@ HttpAnswer answer(ErrorClass error_class, SendState state, std::string engine_co
   return http_answer(Error(error_class, state, "it failed", std::move(engine_code)));
 }
 
-TEST(HttpAnswer, IsWhatTheServiceHasAlwaysAnswered) {
+TEST(HttpAnswer, IsGivenByClassAndByWhetherAnythingWasAsked) {
   HttpAnswer const soon{503, 1s};
   for (auto const state : all_states) {
-    EXPECT_EQ(answer(ErrorClass::timeout_local, state), (HttpAnswer{504, std::nullopt}));
+    bool const was_queueing = state == SendState::never_sent;
+    EXPECT_EQ(answer(ErrorClass::timeout_local, state), was_queueing ? soon : (HttpAnswer{504, std::nullopt}));
     EXPECT_EQ(answer(ErrorClass::timeout_server, state), (HttpAnswer{504, std::nullopt}));
     for (auto const unavailable : {ErrorClass::capacity, ErrorClass::transport, ErrorClass::overload, ErrorClass::auth,
                                    ErrorClass::role, ErrorClass::conflict, ErrorClass::cancelled}) {
