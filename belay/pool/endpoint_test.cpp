@@ -12,9 +12,14 @@ using namespace std::chrono_literals;
 using resilience::HealthReason;
 using resilience::HealthState;
 
+/// The monitor's server; it outlives the world in which its connections are destroyed.
+struct ProbedServer {
+  FakeServer probed{nullptr};
+};
+
 /// An endpoint with a pool, whose server and whose monitor's server can be made to fail apart from each other.
-struct EndpointTest : ShellFixture {
-  EndpointTest() : probed(nullptr) {
+struct EndpointTest : ProbedServer, ShellFixture {
+  EndpointTest() {
     probed.time = time;
     guards.policy = policy_options(resilience::presets::enterprise());
     guards.policy.read.retry.retries_max = 0;
@@ -60,7 +65,6 @@ struct EndpointTest : ShellFixture {
   }
 
   EndpointOptions guards;
-  FakeServer probed;
   std::vector<HealthState> changes;
   std::vector<PoolEvent::Kind> events;
   std::optional<Endpoint> endpoint_;

@@ -180,7 +180,11 @@ TEST_F(PoolAcquire, RefusesWhenThePredictedWaitExceedsItsShareOfTheTimeLeft) {
   learn_hold_time(10ms);
   auto const holder = lease();
   // Behind n others one waits (n + 1) x 10 ms on one connection: allowed up to 0.8 x 100 ms.
-  for (int i = 0; i < 8; ++i) EXPECT_EQ(acquire_within(100ms).result.outcome, Outcome::waiting) << i;
+  std::vector<Call> ahead;
+  for (int i = 0; i < 8; ++i) {
+    ahead.push_back(acquire_within(100ms));
+    EXPECT_EQ(ahead.back().result.outcome, Outcome::waiting) << i;
+  }
   EXPECT_EQ(acquire_within(100ms).refusal(), Refusal::predicted_wait);
 }
 

@@ -12,14 +12,21 @@ namespace belay::sqlite {
 
 /// Resumes the last caller, after it has posted itself for the others.
 struct Completions::Resume {
-  std::vector<std::shared_ptr<Job>> jobs;  ///< last come, first served; not empty
+  explicit Resume(std::vector<std::shared_ptr<Job>> of) noexcept : jobs(std::move(of)) {}
+  Resume(Resume&&) noexcept = default;
+  Resume& operator=(Resume&&) = delete;
+  ~Resume() {
+    for (auto const& job : jobs) job->forget_caller();
+  }
+
+  std::vector<std::shared_ptr<Job>> jobs;  ///< last come, first served; not empty until it has run
 
   void operator()() {
     auto const job = std::move(jobs.back());
     jobs.pop_back();
     if (!jobs.empty()) {
       auto const executor = jobs.back()->executor_;
-      boost::asio::post(executor, Resume{std::move(jobs)});
+      boost::asio::post(executor, Resume(std::move(jobs)));
     }
     job->resume_caller();
   }
@@ -46,7 +53,7 @@ void Completions::flush() {
                                             std::make_move_iterator(jobs.end()));
     jobs.erase(others.base(), jobs.end());
     auto const work = held(executor);
-    boost::asio::post(work, Resume{std::move(batch)});
+    boost::asio::post(work, Resume(std::move(batch)));
   }
 }
 

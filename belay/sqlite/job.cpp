@@ -87,15 +87,35 @@ bool Job::restart_rows() {
   return move(State::delivering, State::running);
 }
 
+/// On its way to the caller's executor.
+class Job::Resumption {
+ public:
+  explicit Resumption(std::shared_ptr<Job> job) noexcept : job_(std::move(job)) {}
+  Resumption(Resumption&&) noexcept = default;
+  Resumption& operator=(Resumption&&) = delete;
+  ~Resumption() {
+    if (job_) job_->forget_caller();
+  }
+  void operator()() {
+    auto const job = std::move(job_);
+    job->resume_caller();
+  }
+
+ private:
+  std::shared_ptr<Job> job_;
+};
+
 void Job::complete(Completions* later) {
   if (!handler_) return;  // nobody waits: the lease of a caller that never came to wait for it
   if (later != nullptr) {
     later->add(shared_from_this());
   } else {
     auto const executor = held(executor_);
-    boost::asio::post(executor, [self = shared_from_this()] { self->resume_caller(); });
+    boost::asio::post(executor, Resumption(shared_from_this()));
   }
 }
+
+void Job::forget_caller() noexcept { handler_.reset(); }
 
 void Job::resume_caller() {
   if (slot_.is_connected()) slot_.clear();

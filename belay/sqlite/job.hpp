@@ -115,8 +115,11 @@ class Job : public std::enable_shared_from_this<Job>, public RowDelivery {
     return state_.compare_exchange_strong(from, to, std::memory_order_acq_rel);
   }
   friend class Completions;
+  class Resumption;
   void complete(Completions*);
   void resume_caller();
+  /// The caller's context ends before it was resumed: its frame, which holds this job, goes.
+  void forget_caller() noexcept;
 
   std::atomic<State> state_{State::queued};
   std::atomic<Deadline::time_point::rep> cancel_requested_at_{Deadline::time_point::max().time_since_epoch().count()};
