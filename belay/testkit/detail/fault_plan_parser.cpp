@@ -254,14 +254,15 @@ void FaultPlanParser::refuse_contradictions(FaultRule const& rule, Word const& l
 
 nanoseconds FaultPlanParser::duration_of(Word const& word) const {
   auto const duration = Duration::parse(word.value);
-  auto const exact = duration ? duration->nanoseconds() : std::nullopt;
-  bool const may_be_zero = word.name == "at";
-  if (!exact || *exact > duration_max || (*exact <= nanoseconds::zero() && !may_be_zero)) {
+  // What does not parse is as wrong as what is too short.
+  auto const exact = duration ? duration->nanoseconds().value_or(nanoseconds::min()) : nanoseconds::min();
+  auto const least = word.name == "at" ? nanoseconds::zero() : nanoseconds(1);
+  if (exact < least || exact > duration_max) {
     auto const name = std::string(word.name);
     refuse(word, quoted(word.value) + " is not a duration up to 24h; write for example " + name + "=20ms, " + name +
                      "=2s or " + name + "=1m30s");
   }
-  return *exact;
+  return exact;
 }
 
 std::uint64_t FaultPlanParser::bytes_of(Word const& word, std::string_view text, char const* example,
