@@ -60,7 +60,7 @@ void measure(int threads, std::chrono::milliseconds time, Work const& work) {
   }
   begin.arrive_and_wait();
   auto const began = std::chrono::steady_clock::now();
-  std::this_thread::sleep_for(time);
+  std::this_thread::sleep_for(time);  // how long is measured: nothing to wait for but the time
   stop = true;
   std::chrono::duration<double> const took = std::chrono::steady_clock::now() - began;
   for (auto& thread : running) thread.join();

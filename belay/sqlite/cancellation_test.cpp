@@ -25,17 +25,6 @@ class CancellationTest : public DatabaseTest {
     run(client->write("CREATE TABLE t(x)"));
   }
 
-  /// Waits, driving the context, until a condition of the workers holds.
-  template <class Condition>
-  void until(Condition condition) {
-    auto const limit = Deadline::in(10s);
-    while (!condition()) {
-      ASSERT_FALSE(limit.expired()) << "it never came";
-      context.restart();
-      context.run_one_for(1ms);
-    }
-  }
-
   Started<Summary> hold_reader(std::shared_ptr<Gate> const& holder) {
     auto call = start(client->read("SELECT 1", holder));
     holder->wait_until_entered();

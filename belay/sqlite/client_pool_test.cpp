@@ -41,16 +41,6 @@ class ClientPoolTest : public DatabaseTest {
     gate->wait_until_entered();
     return call;
   }
-  /// Waits, driving the context, until it holds.
-  template <class Condition>
-  void until(Condition condition) {
-    auto const limit = Deadline::in(10s);
-    while (!condition()) {
-      ASSERT_FALSE(limit.expired()) << "it never came";
-      context.restart();
-      context.run_one_for(1ms);
-    }
-  }
 
   Options options;
   testkit::PowerLossVfs vfs{"pooled-disk"};

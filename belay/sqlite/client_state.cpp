@@ -1,12 +1,10 @@
 #include "belay/sqlite/client_state.hpp"
 
 #include <algorithm>
-#include <system_error>
 #include <utility>
 
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/use_future.hpp>
-#include <pthread.h>
 
 #include "belay/sqlite/lease.hpp"
 #include "belay/sqlite/observer.hpp"
@@ -75,26 +73,6 @@ pool::CallOptions call_options(Side side, Deadline deadline) {
 }
 
 }  // namespace
-
-PoolThread::PoolThread(std::shared_ptr<Counters> counters)
-    : counters_(std::move(counters)), work_(boost::asio::make_work_guard(context_)) {
-  ++counters_->threads;
-  try {
-    thread_ = std::thread([this] {
-      pthread_setname_np(pthread_self(), "belay-sql-pool");
-      context_.run();
-      --counters_->threads;
-    });
-  } catch (std::system_error const& failure) {
-    --counters_->threads;
-    throw Error(ErrorClass::capacity, SendState::never_sent, std::string("cannot start a thread: ") + failure.what());
-  }
-}
-
-void PoolThread::stop() noexcept {
-  context_.stop();
-  thread_.join();
-}
 
 std::shared_ptr<std::vector<Statement> const> share(Statement statement) {
   auto list = std::make_shared<std::vector<Statement>>();

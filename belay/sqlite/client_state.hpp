@@ -5,41 +5,18 @@
 #include <memory>
 #include <optional>
 #include <string_view>
-#include <thread>
 #include <vector>
 
-#include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/awaitable.hpp>
-#include <boost/asio/executor_work_guard.hpp>
-#include <boost/asio/io_context.hpp>
 
 #include "belay/pool/endpoint.hpp"
 #include "belay/pool/pool.hpp"
 #include "belay/sqlite/link.hpp"
 #include "belay/sqlite/options.hpp"
+#include "belay/sqlite/pool_thread.hpp"
 #include "belay/sqlite/stats.hpp"
 
 namespace belay::sqlite {
-
-/// The thread "belay-sql-pool", on which the pools keep their time and open and close their links.
-class PoolThread {
- public:
-  explicit PoolThread(std::shared_ptr<Counters>);
-  /// stop() must have been called.
-  ~PoolThread() = default;
-  PoolThread(PoolThread const&) = delete;
-  PoolThread& operator=(PoolThread const&) = delete;
-
-  boost::asio::any_io_executor executor() { return context_.get_executor(); }
-  /// Waits for what it is doing at this moment. Once, from another thread.
-  void stop() noexcept;
-
- private:
-  std::shared_ptr<Counters> counters_;
-  boost::asio::io_context context_{1};
-  boost::asio::executor_work_guard<boost::asio::io_context::executor_type> work_;
-  std::thread thread_;
-};
 
 /// What the copies of a client share, and what each of its calls holds while it runs.
 ///

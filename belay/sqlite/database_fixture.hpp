@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <exception>
 #include <filesystem>
 #include <future>
@@ -17,6 +18,7 @@
 #include <gtest/gtest.h>
 #include <stdlib.h>
 
+#include "belay/core/deadline.hpp"
 #include "belay/core/error.hpp"
 #include "belay/sqlite/client.hpp"
 
@@ -204,6 +206,17 @@ class DatabaseTest : public testing::Test {
     context.restart();
     context.poll();
     return started;
+  }
+
+  /// Waits, driving the context, until a condition of the workers holds.
+  template <class Condition>
+  void until(Condition condition) {
+    auto const limit = Deadline::in(std::chrono::seconds(10));
+    while (!condition()) {
+      ASSERT_FALSE(limit.expired()) << "it never came";
+      context.restart();
+      context.run_one_for(std::chrono::milliseconds(1));
+    }
   }
 
   TemporaryDirectory directory;

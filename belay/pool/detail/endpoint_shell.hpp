@@ -42,12 +42,22 @@ class EndpointShell : public std::enable_shared_from_this<EndpointShell> {
  private:
   using Signal = boost::asio::cancellation_signal;
   struct Ticket;
-  struct Presence;
+
+  /// Lies in a frame on the executor: when the context ends, the frame does.
+  struct Presence {
+    explicit Presence(EndpointShell& of) noexcept : shell(of) { ++shell.present_; }
+    ~Presence() { --shell.present_; }
+    Presence(Presence const&) = delete;
+    Presence& operator=(Presence const&) = delete;
+
+    EndpointShell& shell;
+  };
 
   static boost::asio::awaitable<void> watch(std::shared_ptr<EndpointShell>);
   static boost::asio::awaitable<void> keep_breakers_time(std::shared_ptr<EndpointShell>);
   static boost::asio::awaitable<void> probe(std::shared_ptr<EndpointShell>, resilience::health_action::StartProbe);
   static boost::asio::awaitable<void> shut(std::shared_ptr<EndpointShell>, Deadline);
+  static bool is_refusal(ErrorClass) noexcept;
   boost::asio::awaitable<bool> connect(resilience::health_action::StartProbe const&);
 
   time_point now() const noexcept { return time_->now(); }
